@@ -1,0 +1,201 @@
+"""Which bot, on which exchange, with which symbol: the context that everything a task produces is told with.
+
+The bound context lives on Sentry's scopes, as tags and as attributes, and nowhere else: scopes are already kept apart
+per request, per attempt, per thread and per greenlet, and a tag set by hand (`sentry_sdk.set_tag("bot_id", …)`) counts
+as well. Tags reach events and transactions; attributes reach streamed spans, logs and metrics; neither reaches both.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from enum import Enum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import sentry_sdk
+
+from monitoring.settings import CONTEXT_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sentry_sdk.scope import Scope
+
+#: Sentry cuts a tag's value at 200 characters; a name this long is a mistake already.
+MAX_VALUE: Final = 128
+
+_CASE: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType({"exchange": str.lower, "symbol": str.upper})
+
+
+def normalised(field: str, value: object) -> str | None:
+    """Give a context value the one spelling that it is searched by, or None for what cannot be one. Never raises.
+
+    Exchanges are lower case and symbols upper case. Only plain values count: the text of any other object could hold
+    anything.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+        return None
+    # Relay turns a tag with a line break into null.
+    text = " ".join(str(value)[: 4 * MAX_VALUE].split())
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
+    return _CASE.get(field, str)(text[:MAX_VALUE]) or None
+
+
+@dataclass(frozen=True, slots=True)
+class TradingContext:
+    """Name the bot, exchange, symbol and strategy that a piece of work is for; each may be unknown."""
+
+    bot_id: str | None = None
+    exchange: str | None = None
+    symbol: str | None = None
+    strategy: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> TradingContext:
+        """Take the context's own fields out of a mapping, normalised; whatever else it holds is left out."""
+        return cls(**{field: normalised(field, values[field]) for field in CONTEXT_FIELDS if field in values})
+
+    @classmethod
+    def current(cls) -> TradingContext:
+        """Return what is bound to the running task, request or `with` block."""
+        # Scope has no public reader for tags.
+        bound = {**sentry_sdk.get_isolation_scope()._tags, **sentry_sdk.get_current_scope()._tags}  # noqa: SLF001
+        return cls.of(bound)
+
+    def over(self, other: TradingContext) -> TradingContext:
+        """Return this context with its gaps filled from `other`."""
+        return TradingContext(**{field: getattr(self, field) or getattr(other, field) for field in CONTEXT_FIELDS})
+
+    def known(self) -> dict[str, str]:
+        """Return the fields that are known, by name."""
+        return {field: value for field in CONTEXT_FIELDS if (value := getattr(self, field)) is not None}
+
+    def bind(self, scope: Scope) -> None:
+        """Write the known fields on a scope, both as tags and as attributes."""
+        known = self.known()
+        scope.set_tags(known)
+        scope.set_attributes(known)  # type: ignore[arg-type]  # str is an AttributeValue; dict is invariant in it
+
+
+@contextmanager
+def trading_context(**values: object) -> Iterator[TradingContext]:
+    """Bind context for the length of a `with` block: for events in it and for the tasks that it publishes.
+
+    Fields that are not named keep what is bound outside. Unknown names raise TypeError.
+    """
+    _refuse_unknown(values)
+    with sentry_sdk.new_scope() as scope:
+        TradingContext.of(values).bind(scope)
+        yield TradingContext.current()
+
+
+def set_trading_context(**values: object) -> None:
+    """Bind context to the rest of the running task or request, and to the tasks that it publishes.
+
+    Fields that are not named keep what is bound. Unknown names raise TypeError.
+    """
+    _refuse_unknown(values)
+    TradingContext.of(values).bind(sentry_sdk.get_isolation_scope())
+
+
+def _refuse_unknown(values: Mapping[str, object]) -> None:
+    if unknown := values.keys() - set(CONTEXT_FIELDS):
+        raise TypeError(f"trading context has {', '.join(CONTEXT_FIELDS)}; got {', '.join(sorted(unknown))}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentNames:
+    """Know which argument names mean which field: the fields' own names and what `MONITORING_ARGUMENT_NAMES` adds."""
+
+    field_of: Mapping[str, str]
+
+    @classmethod
+    def extended_by(cls, extra: Mapping[str, str]) -> ArgumentNames:
+        """Return the fields' own names and these others. An argument with a field's own name goes first."""
+        return cls(MappingProxyType({**{field: field for field in CONTEXT_FIELDS}, **extra}))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.field_of.items()))
+
+    def context_of(self, function: Callable[..., object], args: Any, kwargs: Any) -> TradingContext:
+        """Find the context in the arguments of a call. Never raises; costs a look-up per field.
+
+        By the function's signature, so positional arguments count; then in the fields of arguments that are
+        dictionaries, dataclasses, named tuples or models.
+        """
+        found: dict[str, str] = {}
+        for field, name, position in _plan(function, self):
+            if field in found:
+                continue
+            if name in kwargs:
+                value = kwargs[name]
+            elif position is not None and position < len(args):
+                value = args[position]
+            else:
+                continue
+            if (text := normalised(field, value)) is not None:
+                found[field] = text
+        if len(found) < len(CONTEXT_FIELDS):
+            self._look_inside((*args, *kwargs.values()), found)
+        return TradingContext(**found)
+
+    def _look_inside(self, values: tuple[object, ...], found: dict[str, str]) -> None:
+        for value in values[:_MAX_CONTAINERS]:
+            read = _reader(value)
+            if read is None:
+                continue
+            for name, field in self.field_of.items():
+                if field not in found and (text := normalised(field, read(name))) is not None:
+                    found[field] = text
+
+
+#: Arguments that are looked into; tasks take few.
+_MAX_CONTAINERS: Final = 16
+
+
+def _reader(value: object) -> Callable[[str], object] | None:
+    """Return how to read a named field of a container argument, or None for what is no container."""
+    if isinstance(value, str | int | float | None):
+        return None
+    if isinstance(value, dict):
+        return value.get
+    kind = type(value)
+    if hasattr(kind, "__dataclass_fields__") or hasattr(kind, "model_fields") or hasattr(kind, "_fields"):
+        return lambda name: _attribute(value, name)
+    return None
+
+
+def _attribute(value: object, name: str) -> object:
+    try:
+        return getattr(value, name, None)
+    except Exception:  # noqa: BLE001  # a model's property may raise anything, and this runs inside the user's task
+        return None
+
+
+@lru_cache(maxsize=2048)
+def _plan(function: Callable[..., object], names: ArgumentNames) -> tuple[tuple[str, str, int | None], ...]:
+    """List (field, argument name, position) to look at, in order; made once for a task."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return tuple((field, name, None) for name, field in names.field_of.items())
+    positions = {
+        parameter.name: position
+        for position, parameter in enumerate(parameters)
+        if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}
+    }
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    keywords = {parameter.name for parameter in parameters}
+    return tuple(
+        (field, name, positions.get(name)) for name, field in names.field_of.items() if open_ended or name in keywords
+    )
+
+
+assert tuple(field.name for field in fields(TradingContext)) == CONTEXT_FIELDS  # noqa: S101  # one list, told twice
