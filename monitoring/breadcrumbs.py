@@ -52,13 +52,13 @@ class AttemptRecord:
             "worker": (str,), "pid": (int,), "started_at": (str,), "queue_wait_ms": (int, float),
             "run_time_ms": (int, float), "error_class": (str,), "message": (str,), "retry_delay_s": (int, float),
         }  # fmt: skip
-        named: dict[str, Any] = {
+        known: dict[str, Any] = {
             name: value[name] for name, types in kinds.items() if isinstance(value.get(name), types)
         }
-        return cls(
-            attempt=value["attempt"],
-            **{name: kept[:MAX_MESSAGE] if isinstance(kept, str) else kept for name, kept in named.items()},
-        )
+        for name in ("worker", "started_at", "error_class", "message"):
+            if name in known:
+                known[name] = known[name][:MAX_MESSAGE]
+        return cls(attempt=value["attempt"], **known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""Start the SDK: the only call of `sentry_sdk.init`. Worker, web and beat all come through here.
+
+Every hook runs the application's own first, then the noise filter (which fails open), then the scrubber (which fails
+closed), so that what leaves is scrubbed whatever anybody added.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sentry_sdk
+from sentry_sdk.integrations.logging import ignore_logger, ignore_logger_for_sentry_logs
+
+from monitoring import scrubbing
+from monitoring.delivery.losses import count_suppressed
+from monitoring.delivery.transport import QUEUE_SIZE, WorkerTransport
+from monitoring.filtering import EventFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sentry_sdk.integrations import Integration
+
+    from monitoring.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_COMPONENT: Final = "trading_engine"
+
+#: Celery's log lines about a task: each repeats what our reports tell, some with the task's arguments in clear.
+TASK_LOGGERS: Final = ("celery.app.trace", "celery.worker.strategy", "celery.worker.job", "celery.redirected")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Remember how the SDK was started, and in which process."""
+
+    settings: Settings
+    options: dict[str, Any]
+    pid: int
+
+
+_started: Started | None = None
+
+
+def start(
+    settings: Settings, *, component: str | None, integrations: Sequence[Integration], options: dict[str, Any]
+) -> bool:
+    """Start the SDK once in this process and say whether it runs.
+
+    Later calls start nothing; a `component` named then replaces the first. `options` go to the SDK; hooks among them
+    run before ours.
+    """
+    global _started  # noqa: PLW0603  # the SDK's client is global to the process, and so is whether we started it
+    if not settings.active:
+        return False
+    if _started is None:
+        for name in TASK_LOGGERS:
+            ignore_logger(name)
+            ignore_logger_for_sentry_logs(name)
+        _started = Started(settings, _options(settings, integrations, options), os.getpid())
+        sentry_sdk.init(**_started.options)
+        _name_component(component or DEFAULT_COMPONENT)
+    else:
+        if settings != _started.settings:
+            logger.warning("init_sentry was called again with other settings; the first ones stay in force")
+        if component is not None:
+            _name_component(component)
+    return True
+
+
+def started() -> Settings | None:
+    """Return the settings that the SDK runs with, or None while it does not run."""
+    return _started.settings if _started is not None else None
+
+
+def name_component(component: str) -> None:
+    """Say what this process is, on everything that it sends from now on. Does nothing while the SDK does not run."""
+    if _started is not None:
+        _name_component(component)
+
+
+def _name_component(component: str) -> None:
+    scope = sentry_sdk.get_global_scope()
+    scope.set_tag("component", component)
+    scope.set_attribute("component", component)
+
+
+def renew_client() -> None:
+    """Give a forked process a client of its own: its own queue, its own connection, its own threads.
+
+    A child that keeps the inherited one sends again what the parent had queued, and shares the parent's socket, where
+    most uploads are lost without any report (measured). What the parent had queued stays the parent's.
+    """
+    global _started  # noqa: PLW0603  # as above
+    if _started is not None and _started.pid != os.getpid():
+        _started = Started(_started.settings, _started.options, os.getpid())
+        sentry_sdk.init(**_started.options)
+
+
+def _options(settings: Settings, integrations: Sequence[Integration], given: dict[str, Any]) -> dict[str, Any]:
+    assert settings.dsn is not None  # noqa: S101  # `active` says so; this is for the type checker
+    dropped = EventFilter()
+    ours: dict[str, Any] = {
+        "dsn": settings.dsn.get_secret_value(),
+        "environment": settings.environment,
+        "release": settings.release,
+        "sample_rate": settings.sample_rate,
+        "traces_sample_rate": settings.traces_sample_rate,
+        "trace_lifecycle": settings.trace_lifecycle,
+        "shutdown_timeout": settings.shutdown_timeout,
+        "debug": settings.debug,
+        "transport": WorkerTransport,
+        "transport_queue_size": QUEUE_SIZE,
+        # SENTRY_SPOTLIGHT would send a copy of everything, synchronously, on the application's threads.
+        "spotlight": False,
+    }
+    hooks: dict[str, tuple[Callable[[Any, Any], Any], ...]] = {
+        "before_send": (lambda event, hint: _filtered(dropped, event, hint), scrubbing.scrub_event),
+        "before_send_transaction": (scrubbing.scrub_transaction,),
+        "before_breadcrumb": (scrubbing.scrub_breadcrumb,),
+        "before_send_log": (scrubbing.scrub_log,),
+        "before_send_metric": (scrubbing.scrub_metric,),
+        "before_send_span": (scrubbing.scrub_span,),
+    }
+    chained = {name: _chain(given.get(name), ours_after) for name, ours_after in hooks.items()}
+    return {**ours, **given, **chained, "integrations": [*integrations, *given.get("integrations", ())]}
+
+
+def _filtered(event_filter: EventFilter, event: Any, hint: Any) -> Any:
+    if event.get("type") == "check_in":
+        return event
+    kept = event_filter(event, hint)
+    for rule, quantity in event_filter.ledger.drain().items():
+        count_suppressed(rule, quantity)
+    return kept
+
+
+def _chain(
+    application: Callable[[Any, Any], Any] | None, ours: tuple[Callable[[Any, Any], Any], ...]
+) -> Callable[[Any, Any], Any]:
+    """Run hooks in order until one says None. The application's own may fail; then its input goes on to ours."""
+    if application is None and len(ours) == 1:
+        return ours[0]
+
+    def run(item: Any, hint: Any) -> Any:
+        if application is not None:
+            try:
+                item = application(item, hint)
+            except Exception:
+                # Without this the SDK drops the item (or, for a breadcrumb, keeps it unscrubbed) and says nothing.
+                logger.exception("a hook of the application's own raised; the item goes on without it")
+        for hook in ours:
+            if item is None:
+                return None
+            item = hook(item, hint)
+        return item
+
+    return run

@@ -1,0 +1,52 @@
+"""Which queue a message went through, by name, also when it was published to a named exchange; and how big it was."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from kombu.exceptions import SerializationError
+from kombu.serialization import dumps
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def published_to(exchange: object, routing_key: str | None, declare: Any) -> str | None:
+    """Return the queue's name for a message that is about to be published.
+
+    The default exchange delivers to the queue that the routing key names; a named one to what is declared with it.
+    """
+    if exchange in {"", None}:
+        return routing_key
+    names = [name for entity in declare or () if (name := getattr(entity, "name", None)) and hasattr(entity, "bind_to")]
+    return names[0] if names else routing_key
+
+
+def received_from(app: Celery, delivery_info: Any) -> str | None:
+    """Return the queue's name for a message that was received."""
+    if not isinstance(delivery_info, dict):
+        return None
+    exchange, routing_key = delivery_info.get("exchange"), delivery_info.get("routing_key")
+    if not exchange or not isinstance(exchange, str) or not isinstance(routing_key, str):
+        return routing_key if isinstance(routing_key, str) else None
+    return _queue_bound_to(app, exchange, routing_key)
+
+
+@lru_cache(maxsize=1024)
+def _queue_bound_to(app: Celery, exchange: str, routing_key: str) -> str:
+    for name, queue in app.amqp.queues.items():
+        if queue.exchange and queue.exchange.name == exchange and queue.routing_key == routing_key:
+            return str(name)
+    return routing_key
+
+
+def body_size(body: Any, serializer: str | None) -> int | None:
+    """Return how many bytes a task's body takes, before compression; None when it cannot be serialised.
+
+    Serialises once more, so only sampled messages are measured.
+    """
+    try:
+        return len(dumps(body, serializer=serializer)[2])  # type: ignore[no-untyped-call]  # kombu publishes no types
+    except (SerializationError, TypeError, ValueError):
+        return None
