@@ -50,3 +50,13 @@ def body_size(body: Any, serializer: str | None) -> int | None:
         return len(dumps(body, serializer=serializer)[2])  # type: ignore[no-untyped-call]  # kombu publishes no types
     except (SerializationError, TypeError, ValueError):
         return None
+
+
+@lru_cache(maxsize=16)
+def system(app: Celery) -> str | None:
+    """Return the broker's kind as Sentry's conventions name it (`redis`, `amqp`), without connecting to it."""
+    try:
+        with app.connection_for_write() as connection:
+            return str(connection.transport.driver_type)
+    except Exception:  # noqa: BLE001  # a transport that is not installed: the task's own publish will say so
+        return None

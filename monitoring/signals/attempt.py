@@ -1,0 +1,309 @@
+"""One attempt of a task, in the process that runs it: from `task_prerun` to `task_postrun`.
+
+The attempt's state lives on `task.request` and ends with it; nothing is kept by task id.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AbstractContextManager  # noqa: TC003  # a dataclass's field
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+import sentry_sdk
+from celery.exceptions import SoftTimeLimitExceeded
+from sentry_sdk.utils import event_from_exception
+
+from monitoring.breadcrumbs import AttemptRecord, numbered
+from monitoring.context import ArgumentNames, TradingContext
+from monitoring.delivery.losses import count_lost
+from monitoring.latency import Clock, SlowTasks, elapsed_ms, queue_wait_ms
+from monitoring.scrubbing import scrub_text
+from monitoring.signals import destination, message, tracing
+
+if TYPE_CHECKING:
+    from sentry_sdk._types import Event, Hint
+
+    from monitoring.settings import Settings
+
+RUN_TIME: Final = "task.run_time"
+QUEUE_WAIT: Final = "task.queue_wait"
+
+#: Celery's final state -> the outcome we tell. None is a task that was torn down: by a limit, a signal or an exit.
+OUTCOMES: Final = {
+    "SUCCESS": "success",
+    "RETRY": "retry",
+    "FAILURE": "failure",
+    "IGNORED": "ignored",
+    "REJECTED": "rejected",
+    None: "terminated",
+}
+
+#: Outcome -> the status of its trace. In Sentry's Queues view everything but `ok` counts as an error, and neither a
+#: retry nor a task that chose to be ignored is one.
+STATUSES: Final = {
+    "success": "ok",
+    "retry": "ok",
+    "ignored": "ok",
+    "failure": "internal_error",
+    "time_limit": "deadline_exceeded",
+    "rejected": "aborted",
+    "terminated": "aborted",
+}
+
+_KEY: Final = "worker_monitoring_attempt"
+
+
+def current_attempt(request: Any) -> Attempt | None:
+    """Return the running attempt of a request, in the process that runs it."""
+    found = request.__dict__.get(_KEY)
+    return found if isinstance(found, Attempt) else None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Hold what one attempt knows of itself. `started` is wall clock, `started_at` monotonic; both in seconds."""
+
+    task: Any
+    request: Any
+    clock: Clock
+    carried: message.Carried
+    queue: str | None
+    started: float
+    started_at: float
+    scopes: AbstractContextManager[Any]
+    trace: tracing.Trace | None = None
+    outcome: str | None = None
+    error: BaseException | None = None
+    expected: bool = False
+    queue_wait: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue_wait = queue_wait_ms(self.started, self.carried.published, self.request.eta)
+
+    @property
+    def number(self) -> int:
+        """Return the attempt's number, from 1; Celery's `retries` counts from 0."""
+        return int(self.request.retries or 0) + 1
+
+    def run_time(self) -> float:
+        """Return the milliseconds since the attempt started."""
+        return elapsed_ms(self.started_at, self.clock.monotonic()) or 0.0
+
+    def record(self, error: BaseException | None, retry_delay: float | None = None) -> AttemptRecord:
+        """Tell this attempt as one line of the task's story; the error's text is scrubbed."""
+        return AttemptRecord(
+            attempt=self.number,
+            worker=self.request.hostname,
+            pid=os.getpid(),
+            started_at=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds"),
+            queue_wait_ms=_rounded(self.queue_wait),
+            run_time_ms=_rounded(self.run_time()),
+            error_class=type(error).__name__ if error is not None else None,
+            message=scrub_text(str(error)) if error is not None else None,
+            retry_delay_s=_rounded(retry_delay),
+        )
+
+    def describe(self, event: Event, _: Hint) -> Event:
+        """Give an event of this attempt the contexts `celery` and `attempts`, and number its breadcrumbs."""
+        contexts = event.setdefault("contexts", {})
+        contexts["celery"] = self._celery_context()
+        if event.get("type") == "transaction":
+            return event
+        trail = self.carried.trail.followed_by(self.record(self.error), ())
+        contexts["attempts"] = {"records": [record.known() for record in trail.records]}
+        if self.carried.trail.dropped:
+            contexts["attempts"]["dropped_breadcrumbs"] = self.carried.trail.dropped
+        crumbs = event.get("breadcrumbs")
+        if isinstance(crumbs, dict):
+            crumbs["values"] = numbered(crumbs.get("values", []), self.number)
+        return event
+
+    def _celery_context(self) -> dict[str, Any]:
+        request = self.request
+        context = {
+            "id": request.id,
+            "root_id": request.root_id,
+            "parent_id": request.parent_id,
+            "worker": request.hostname,
+            "attempt": self.number,
+            "max_retries": self.task.max_retries,
+            "redelivered": bool((request.delivery_info or {}).get("redelivered")),
+            "eta": request.eta,
+            "queue_wait_ms": _rounded(self.queue_wait),
+            "run_time_ms": _rounded(self.run_time()),
+            "end_to_end_ms": _rounded(elapsed_ms(self.carried.first_published, self.clock.wall())),
+        }
+        return {name: value for name, value in context.items() if value is not None}
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Receive the signals of the process that runs tasks."""
+
+    settings: Settings
+    names: ArgumentNames
+    clock: Clock = field(default_factory=Clock)
+    slow: SlowTasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slow = SlowTasks(self.settings.slow_task_seconds, self.settings.slow_task_window_seconds)
+
+    def on_task_prerun(self, task: Any, args: Any, kwargs: Any, **_: object) -> None:
+        """Open the attempt's scopes, say whose work it is, bring back its trail, and join its trace."""
+        request = task.request
+        inherited = TradingContext.current() if request.is_eager else message.NO_CONTEXT
+        parent_trace = tracing.propagation_headers(None, None) if request.is_eager else None
+        scopes = sentry_sdk.isolation_scope()
+        scope = scopes.__enter__()
+        attempt = Attempt(
+            task=task,
+            request=request,
+            clock=self.clock,
+            carried=carried_by(request),
+            queue=destination.received_from(task.app, request.delivery_info),
+            started=self.clock.wall(),
+            started_at=self.clock.monotonic(),
+            scopes=scopes,
+        )
+        request.__dict__[_KEY] = attempt
+        if not request.is_eager:
+            scope.clear_breadcrumbs()
+        for crumb in attempt.carried.trail.crumbs:
+            scope.add_breadcrumb(crumb)
+        found = context_of(self.names, task, args, kwargs)
+        found.over(attempt.carried.context).over(inherited).bind(scope)
+        tell(scope, {"task": task.name, "queue": attempt.queue, "attempt": str(attempt.number)})
+        scope.set_tag("celery_task_id", request.id)
+        if getattr(task, "moves_money", False):
+            scope.set_tag("moves_money", "true")
+        scope.add_event_processor(attempt.describe)
+        attempt.trace = tracing.BEGIN[self.settings.trace_lifecycle](
+            task.name,
+            parent_trace or _trace_headers(request),
+            {"task": task.name, "args": list(args), "kwargs": kwargs},
+            partial(_process_data, attempt, args, kwargs),
+        )
+
+    def on_task_failure(self, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
+        """Report an attempt's failure once, with the whole story; what the task declares in `throws` is no error."""
+        attempt = current_attempt(sender.request)
+        if attempt is None or attempt.request.id != task_id:
+            return
+        # Celery may pass a copy that can be pickled; the error itself is still being handled.
+        handled = sys.exc_info()[1]
+        attempt.error = handled if handled is not None else exception
+        attempt.outcome = "time_limit" if isinstance(attempt.error, SoftTimeLimitExceeded) else "failure"
+        attempt.expected = isinstance(attempt.error, sender.throws) if sender.throws else False
+        if attempt.expected:
+            return
+        tell(sentry_sdk.get_isolation_scope(), {"outcome": attempt.outcome})
+        event, hint = event_from_exception(
+            attempt.error,
+            client_options=sentry_sdk.get_client().options,
+            mechanism={"type": "celery", "handled": False},
+        )
+        sentry_sdk.capture_event(event, hint=hint)
+
+    def on_task_postrun(self, task: Any, state: str | None = None, **_: object) -> None:
+        """Tell how the attempt ended, how long it ran and waited, and close its scopes. The last receiver to run."""
+        attempt = current_attempt(task.request)
+        if attempt is None:
+            return
+        del task.request.__dict__[_KEY]
+        try:
+            self._finish(attempt, task, state)
+        finally:
+            attempt.scopes.__exit__(None, None, None)
+
+    def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:
+        outcome = attempt.outcome or OUTCOMES.get(state, "failure")
+        status = "ok" if attempt.expected else STATUSES[outcome]
+        run_time = attempt.run_time()
+        tell(sentry_sdk.get_isolation_scope(), {"outcome": outcome})
+        if attempt.trace is not None:
+            attempt.trace.end_processing(status)
+        # A task that was torn down is told by the worker's main process, which knows why.
+        if self.settings.metrics and state is not None and not _excluded(task.name, self.settings.metrics_exclude):
+            sentry_sdk.metrics.distribution(RUN_TIME, run_time, unit="millisecond")
+            if attempt.queue_wait is not None:
+                sentry_sdk.metrics.distribution(QUEUE_WAIT, attempt.queue_wait, unit="millisecond")
+        budget = getattr(task, "slow_after", None)
+        held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
+        if held_back is not None:
+            self._warn(task.name, run_time / 1000, budget, held_back)
+        if attempt.trace is not None:
+            attempt.trace.end(status)
+
+    def _warn(self, task: str, seconds: float, budget: float | None, held_back: int) -> None:
+        limit = self.slow.default_seconds if budget is None else budget
+        with sentry_sdk.new_scope() as scope:
+            scope.fingerprint = ["slow-task", task]
+            scope.set_context("slow_task", {"run_time_s": round(seconds, 3), "budget_s": limit, "held_back": held_back})
+            sentry_sdk.capture_message(f"Slow task: {task} ran longer than its {limit:g} s", level="warning")
+
+
+def context_of(names: ArgumentNames, task: Any, args: Any, kwargs: Any) -> TradingContext:
+    """Find a call's context: what the task's own `trading_context` callable says, then its arguments. Never raises."""
+    found = names.context_of(task.run, args, kwargs)
+    declared = getattr(task, "trading_context", None)
+    if callable(declared):
+        try:
+            said = declared(args, kwargs)
+            return (said if isinstance(said, TradingContext) else TradingContext.of(said or {})).over(found)
+        except Exception:  # noqa: BLE001  # the application's code, run for monitoring: it must not stop the task
+            count_lost("trading_context_raised")
+    return found
+
+
+def tell(scope: Any, values: dict[str, str | None]) -> None:
+    """Write values as tags and as attributes: no item gets both."""
+    for key, value in values.items():
+        if value is not None:
+            scope.set_tag(key, value)
+            scope.set_attribute(key, value)
+
+
+def carried_by(request: Any) -> message.Carried:
+    """Read what the message says; a header that is not ours is ignored and counted. Never raises."""
+    text = message.header(request, message.HEADER)
+    if text is not None:
+        try:
+            return message.decoded(text)
+        except message.MalformedHeaderError:
+            count_lost("malformed_header")
+    enqueued = message.header(request, message.ENQUEUED_TIME)
+    published = float(enqueued) if isinstance(enqueued, int | float) else None
+    return message.Carried(published, published)
+
+
+def _trace_headers(request: Any) -> dict[str, Any]:
+    names = ("sentry-trace", "baggage")
+    return {name: value for name in names if isinstance(value := message.header(request, name), str)}
+
+
+def _process_data(attempt: Attempt, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return what Sentry's Queues view reads from a `queue.process` span."""
+    request, task = attempt.request, attempt.task
+    embed = {name: getattr(request, name) for name in ("callbacks", "errbacks", "chain", "chord")}
+    return {
+        "messaging.message.id": request.id,
+        "messaging.destination.name": attempt.queue,
+        "messaging.message.retry.count": attempt.number - 1,
+        "messaging.message.receive.latency": attempt.queue_wait,
+        "messaging.message.body.size": destination.body_size([args, kwargs, embed], task.serializer),
+        "messaging.system": destination.system(task.app),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+@lru_cache(maxsize=2048)
+def _excluded(task: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(task, glob) for glob in globs)

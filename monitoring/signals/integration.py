@@ -1,0 +1,86 @@
+"""Connect the receivers: our `Integration`, in the place of the SDK's own for Celery.
+
+The SDK adds its CeleryIntegration to whoever has Celery installed, unless one with the identifier `celery` is given.
+Signals only: nothing of Celery, kombu or billiard is patched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from celery import signals
+from sentry_sdk.integrations import Integration
+
+from monitoring import sdk
+from monitoring.capture import flush
+from monitoring.context import ArgumentNames
+from monitoring.signals.attempt import Attempts
+from monitoring.signals.beat import Beat
+from monitoring.signals.parent import Parent
+from monitoring.signals.producer import Producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitoring.settings import Settings
+
+    Wiring = tuple[tuple[Any, Callable[..., None]], ...]
+
+
+class TradingCeleryIntegration(Integration):
+    """Monitor Celery by its signals, for as long as the process lives or until `disconnect`."""
+
+    identifier = "celery"
+    origin = "auto.queue.celery"
+
+    def __init__(self, settings: Settings) -> None:
+        names = ArgumentNames.extended_by(settings.argument_names)
+        producer = Producer(settings)
+        attempts = Attempts(settings, names)
+        parent = Parent(settings, names)
+        beat = Beat(producer)
+        self.wiring: Final[Wiring] = (
+            (signals.before_task_publish, producer.on_before_task_publish),
+            (signals.after_task_publish, producer.on_after_task_publish),
+            (signals.task_prerun, attempts.on_task_prerun),
+            (signals.task_failure, attempts.on_task_failure),
+            (signals.task_failure, parent.on_task_failure),
+            (signals.task_postrun, attempts.on_task_postrun),
+            (signals.task_revoked, parent.on_task_revoked),
+            (signals.worker_process_init, on_worker_process_init),
+            (signals.worker_process_shutdown, on_worker_stopping),
+            (signals.worker_shutdown, on_worker_stopping),
+            (signals.beat_init, beat.on_beat_init),
+            (signals.beat_embedded_init, beat.on_beat_embedded_init),
+        )
+
+    @staticmethod
+    def setup_once() -> None:
+        """Do nothing: the SDK calls this without the instance; `connect` does the work."""
+
+    def connect(self) -> None:
+        """Connect every receiver, once however often it is called."""
+        for signal, receiver in self.wiring:
+            signal.connect(receiver, weak=False, dispatch_uid=_uid(receiver))
+
+    def disconnect(self) -> None:
+        """Disconnect every receiver; the application runs on unmonitored."""
+        for signal, receiver in self.wiring:
+            signal.disconnect(receiver, dispatch_uid=_uid(receiver))
+
+
+def on_worker_process_init(**_: object) -> None:
+    """Give each child of a prefork pool its own client; after every fork, so also recycled and added ones."""
+    sdk.renew_client()
+
+
+def on_worker_stopping(**_: object) -> None:
+    """Wait for Sentry to take what is queued, at most the shutdown time-out.
+
+    billiard ends a child with `os._exit` one second after this signal, so nothing else would flush it.
+    """
+    flush()
+
+
+def _uid(receiver: Callable[..., None]) -> str:
+    return f"worker-monitoring.{receiver.__qualname__}"
