@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
 from sentry_sdk.integrations.logging import ignore_logger, ignore_logger_for_sentry_logs
+from sentry_sdk.integrations.redis import RedisIntegration
 
 from monitoring import scrubbing
 from monitoring.delivery.losses import count_suppressed
@@ -117,6 +118,7 @@ def _options(settings: Settings, integrations: Sequence[Integration], given: dic
         "transport_queue_size": QUEUE_SIZE,
         # SENTRY_SPOTLIGHT would send a copy of everything, synchronously, on the application's threads.
         "spotlight": False,
+        "disabled_integrations": _without(given.get("integrations", ()), RedisIntegration),
     }
     hooks: dict[str, tuple[Callable[[Any, Any], Any], ...]] = {
         "before_send": (lambda event, hint: _filtered(dropped, event, hint), scrubbing.scrub_event),
@@ -128,6 +130,15 @@ def _options(settings: Settings, integrations: Sequence[Integration], given: dic
     }
     chained = {name: _chain(given.get(name), ours_after) for name, ours_after in hooks.items()}
     return {**ours, **given, **chained, "integrations": [*integrations, *given.get("integrations", ())]}
+
+
+def _without(given: Sequence[Integration], *kinds: type[Integration]) -> list[type[Integration]]:
+    """Return which of these integrations stay off because the application did not ask for them.
+
+    RedisIntegration traces the worker's own broker and result commands: some ten spans and breadcrumbs per task that
+    say nothing of the task, and push its own breadcrumbs out.
+    """
+    return [kind for kind in kinds if not any(isinstance(integration, kind) for integration in given)]
 
 
 def _filtered(event_filter: EventFilter, event: Any, hint: Any) -> Any:

@@ -77,6 +77,7 @@ class Attempt:
     started_at: float
     scopes: AbstractContextManager[Any]
     trace: tracing.Trace | None = None
+    ended_at: float | None = None
     outcome: str | None = None
     error: BaseException | None = None
     expected: bool = False
@@ -91,8 +92,9 @@ class Attempt:
         return int(self.request.retries or 0) + 1
 
     def run_time(self) -> float:
-        """Return the milliseconds since the attempt started."""
-        return elapsed_ms(self.started_at, self.clock.monotonic()) or 0.0
+        """Return the milliseconds from the attempt's start to its end, or to now; reporting it takes no part."""
+        ended = self.clock.monotonic() if self.ended_at is None else self.ended_at
+        return elapsed_ms(self.started_at, ended) or 0.0
 
     def record(self, error: BaseException | None, retry_delay: float | None = None) -> AttemptRecord:
         """Tell this attempt as one line of the task's story; the error's text is scrubbed."""
@@ -194,6 +196,7 @@ class Attempts:
         attempt = current_attempt(sender.request)
         if attempt is None or attempt.request.id != task_id:
             return
+        attempt.ended_at = self.clock.monotonic()
         # Celery may pass a copy that can be pickled; the error itself is still being handled.
         handled = sys.exc_info()[1]
         attempt.error = handled if handled is not None else exception
@@ -223,6 +226,7 @@ class Attempts:
     def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:
         outcome = attempt.outcome or OUTCOMES.get(state, "failure")
         status = "ok" if attempt.expected else STATUSES[outcome]
+        attempt.ended_at = self.clock.monotonic() if attempt.ended_at is None else attempt.ended_at
         run_time = attempt.run_time()
         tell(sentry_sdk.get_isolation_scope(), {"outcome": outcome})
         if attempt.trace is not None:

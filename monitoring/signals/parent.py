@@ -46,7 +46,7 @@ class Parent:
         outcome = _outcome(exception)
         args, kwargs = signal.get("args") or (), signal.get("kwargs") or {}
         with sentry_sdk.isolation_scope() as scope:
-            scope.clear_breadcrumbs()
+            _forget_ambient(scope)
             context_of(self.names, sender, args, kwargs).over(carried_by(request).context).bind(scope)
             queue = destination.received_from(sender.app, request.delivery_info)
             tell(scope, {"task": sender.name, "queue": queue, "attempt": str(retries + 1), "outcome": outcome})
@@ -68,7 +68,7 @@ class Parent:
             return
         outcome = "expired" if expired else "terminated" if terminated else "revoked"
         with sentry_sdk.isolation_scope() as scope:
-            scope.clear_breadcrumbs()
+            _forget_ambient(scope)
             context = context_of(self.names, sender, request.args or (), request.kwargs or {})
             context.over(carried_by(request.request_dict).context).bind(scope)
             queue = destination.received_from(sender.app, request.delivery_info)
@@ -93,3 +93,9 @@ def _outcome(exception: BaseException) -> str:
     if isinstance(exception, TimeLimitExceeded):
         return "time_limit"
     return "rejected" if isinstance(exception, Reject) else "worker_lost"
+
+
+def _forget_ambient(scope: Any) -> None:
+    """Drop what the main process gathered for all its tasks: breadcrumbs of others, a span of its own broker calls."""
+    scope.clear_breadcrumbs()
+    sentry_sdk.get_current_scope().span = None
