@@ -1,0 +1,70 @@
+"""A Sentry, a database and the processes that use them, brought up and taken down together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.harness import judges
+from tests.harness.producer import Producer
+from tests.harness.sentry import Sentry
+from tests.harness.server import Server
+from tests.harness.swallowed import swallowed_errors
+from tests.harness.worker import Worker, launch
+
+LOG_CHARACTERS = 20_000
+
+
+class Stage:
+    """Hold what one test (or one module of tests) runs on; nothing of it is seen by another stage."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.folder = folder
+        self.server = server
+        self.database = server.new_database()
+        self.sentry = Sentry()
+        self.workers: list[Worker] = []
+        self.producers: list[Producer] = []
+        self.may_swallow = False
+        self.closed = False
+
+    def start_worker(self, *, wait: bool = True, monitored: bool = True, **options: Any) -> Worker:
+        """Start a worker (options: see `harness.worker.launch`); `monitored=False` gives it no DSN."""
+        worker = launch(
+            folder=self.folder,
+            broker_url=self.database.url,
+            dsn=self.sentry.dsn if monitored else None,
+            **options,
+        )
+        self.workers.append(worker)
+        return worker.wait_ready() if wait else worker
+
+    def start_producer(self, *, monitored: bool = True, env: Mapping[str, str] | None = None) -> Producer:
+        """Start a process that publishes, as a web application would."""
+        producer = Producer(
+            folder=self.folder, broker_url=self.database.url, dsn=self.sentry.dsn if monitored else None, env=env
+        )
+        self.producers.append(producer)
+        return producer
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Return (title, the end of its log) of every process."""
+        owners: list[Worker | Producer] = [*self.workers, *self.producers]
+        return [(f"log of {owner.process.name} {owner.process.pid}", owner.log[-LOG_CHARACTERS:]) for owner in owners]
+
+    def settle(self) -> list[str]:
+        """Stop every process, producers first, which flushes what Sentry has not got; return what went wrong."""
+        owners: list[Worker | Producer] = [*self.producers, *self.workers]
+        found = []
+        for owner in owners:
+            if not owner.settled:
+                found += owner.close()
+                found += [] if self.may_swallow else [f"{owner.process.name}: {x}" for x in swallowed_errors(owner.log)]
+        return found
+
+    def close(self, excused: frozenset[str] = frozenset()) -> list[str]:
+        """Take everything down; return what went wrong and what the judges (but the excused) say."""
+        found = self.settle()
+        self.sentry.close()
+        self.database.close()
+        self.closed = True
+        return found + judges.judge(self.sentry, excused)

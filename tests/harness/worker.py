@@ -1,0 +1,157 @@
+"""Celery workers as real processes: started with any pool and option, watched, stopped, and never left behind."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import psutil
+from celery import Celery, Signature
+
+from tests.harness.polling import wait_until
+from tests.harness.process import LocalProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+# What a developer's shell or `.env` says must not reach a worker under test.
+OURS = ("SENTRY_", "MONITORING_", "CELERY_", "APP_VERSION")
+START_SECONDS = 30.0
+# Mingle waits a second for other workers, gossip talks to them; no test of ours needs either.
+QUIET = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
+
+
+def process_environment(broker_url: str, dsn: str | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a process under test: this machine's without our variables, then the test's own.
+
+    Without a DSN monitoring is off. An extra variable set to "" is passed empty.
+    """
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+    return inherited | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "CELERY_BROKER_URL": broker_url,
+        "CELERY_RESULT_BACKEND": broker_url,
+        **({"SENTRY_DSN": dsn, "SENTRY_ENABLED": "true"} if dsn else {}),
+        "SENTRY_ENVIRONMENT": "staging",
+        "SENTRY_TRACES_SAMPLE_RATE": "1.0",
+        # The SDK says what it swallows only in debug mode; `check` reads it from the log.
+        "MONITORING_DEBUG": "true",
+        **(extra or {}),
+    }
+
+
+class Worker:
+    """One running worker process, and an app that sends to the queues it reads."""
+
+    def __init__(self, process: LocalProcess, *, module: str, broker_url: str, queue: str) -> None:
+        self.process = process
+        self.module = module
+        self.queue = queue
+        self.settled = False
+        self.app = sender(broker_url, queue)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker's main process."""
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """Return everything the worker has written."""
+        return self.process.logs().decode(errors="replace")
+
+    @property
+    def children(self) -> list[psutil.Process]:
+        """Return the living processes under the main one (the prefork pool's, and what tasks have started)."""
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    @property
+    def child_pids(self) -> set[int]:
+        """Return the process ids of `children`."""
+        return {child.pid for child in self.children}
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the main process lives."""
+        return self.process.status == "running"
+
+    def task(self, name: str) -> Signature:
+        """Return the signature of a task by its name in the worker's module: `.delay(...)`, `.apply_async(...)`."""
+        full = name if "." in name else f"{self.module}.{name}"
+        return self.app.signature(full, queue=self.queue)
+
+    def wait_ready(self, timeout: float = START_SECONDS) -> Self:
+        """Return when the worker takes tasks; fail with its log when it ends or does not get there."""
+        wait_until(lambda: " ready." in self.log or not self.running, lambda: f"worker ready\n{self.log}", timeout)
+        if not self.running:
+            raise AssertionError(f"the worker exited with {self.process.popen.returncode}\n{self.log}")
+        return self
+
+    def wait_log(self, text: str, timeout: float = 10.0) -> None:
+        """Return when the worker has written `text`."""
+        wait_until(lambda: text in self.log, lambda: f"{text!r} in the worker's log\n{self.log}", timeout)
+
+    def kill(self, signal: str | int = "SIGKILL") -> None:
+        """Send a signal; KILL ends the pool's processes too, any other goes to the main process alone."""
+        self.process.kill(signal)
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """Ask for a warm shutdown (SIGTERM to the main process) and return the exit code."""
+        return self.process.stop(timeout)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """Return the exit code of a worker that ends by itself."""
+        return self.process.wait(timeout)
+
+    def close(self) -> list[str]:
+        """Stop the worker if it runs; return what is wrong with how it lived: orphans, no end."""
+        self.settled = True
+        found = []
+        try:
+            if self.running:
+                self.stop()
+        except AssertionError as error:
+            found.append(str(error))
+        found += self.process.reap()
+        close_sender(self.app)
+        return found
+
+
+def sender(broker_url: str, queue: str = "celery") -> Celery:
+    """Return an app for this process that sends to a worker's broker and reads its results."""
+    app = Celery(f"sender-{queue}", broker=broker_url, backend=broker_url, set_as_current=False)
+    app.conf.task_default_queue = queue
+    return app
+
+
+def close_sender(app: Celery) -> None:
+    """Give back every connection of a sending app: pytest would report them as leaks."""
+    backend = app.backend
+    backend.result_consumer.stop()
+    backend.client.close()
+    backend.client.connection_pool.disconnect()
+    app.close()
+    app.pool.force_close_all()
+
+
+def launch(  # noqa: PLR0913  # one keyword for each thing a test may want different
+    *,
+    folder: Path,
+    broker_url: str,
+    dsn: str | None,
+    app: str = "tests.apps.trading",
+    command: str = "worker",
+    pool: str = "prefork",
+    concurrency: int = 2,
+    queue: str = "celery",
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> Worker:
+    """Start a worker process; it may not be ready yet (`wait_ready`)."""
+    words = [sys.executable, "-m", "celery", "-A", app, command, "--pool", pool, "--concurrency", str(concurrency)]
+    words += ["--queues", queue, "--hostname", "worker@%h", *QUIET, *options]
+    process = LocalProcess(f"worker-{pool}", words, env=process_environment(broker_url, dsn, env), cwd=folder)
+    return Worker(process, module=app, broker_url=broker_url, queue=queue)
