@@ -1,0 +1,21 @@
+"""The Redis server that trading state is kept in: one client per process."""
+
+from functools import cache
+
+from redis import Redis
+
+from monitoring.settings import Settings
+from worker.settings import trading_settings
+
+_SECONDS = 5.0  # a server that does not answer in this time is down; a task must not wait for it until its time limit
+
+
+@cache
+def server() -> Redis:
+    """Return the client. Safe to have before a fork: redis-py gives each process connections of its own."""
+    return connect(trading_settings().server_url(Settings.from_env()))
+
+
+def connect(url: str) -> Redis:
+    """Return a client that speaks text, as the paper exchanges and the journal expect it."""
+    return Redis.from_url(url, decode_responses=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
