@@ -6,20 +6,24 @@ The only place in `monitoring` that reads the environment (and `.env` in the wor
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from celery.app.backends import BACKEND_ALIASES
 from dotenv import dotenv_values
 from kombu.transport import TRANSPORT_ALIASES
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import BadDsn, Dsn
 
+from monitoring.urls import masked_url as masked_url  # noqa: PLC0414  # settings are shown with it
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 #: The names a task's work is told by; the operator's own words. `TradingContext` has one field for each.
 CONTEXT_FIELDS: Final = ("bot_id", "exchange", "symbol", "strategy")
@@ -34,8 +38,8 @@ ENVIRONMENT_DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyTy
     }
 )
 
-_MAX_ENVIRONMENT, _MAX_RELEASE = 64, 200
 _MIN_TOKEN = 16
+_MAX_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +64,24 @@ class SettingsError(ValueError):
         super().__init__("\n".join((f"{head}:", *(f"  {mistake}" for mistake in mistakes))))
 
 
-def _rate(value: object) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise ValueError("must be a number from 0 to 1")
-    return number
+def _number(rule: str, holds: Callable[[float], bool]) -> Callable[[object], float]:
+    def checked(value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not holds(number):
+            raise ValueError(rule)
+        return number
 
-
-def _positive_seconds(value: object) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = -1.0
-    if not 0 < number < float("inf"):
-        raise ValueError("must be a number of seconds above 0")
-    return number
+    return checked
 
 
 def _switch(value: object) -> object:
-    if isinstance(value, bool) or str(value).strip().lower() in _SWITCH_WORDS:
-        return value if isinstance(value, bool) else _SWITCH_WORDS[str(value).strip().lower()]
-    raise ValueError("must be true or false")
+    word = str(value).strip().lower()
+    if word not in _SWITCH_WORDS:
+        raise ValueError("must be true or false")
+    return _SWITCH_WORDS[word]
 
 
 _SWITCH_WORDS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
@@ -91,59 +89,50 @@ _SWITCH_WORDS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fr
 )
 
 
-def _environment(value: str) -> str:
-    # Relay drops such a value without a word (measured with its own normaliser): the event then has no environment.
-    if len(value) > _MAX_ENVIRONMENT or "/" in value or value in {"", "None"} or re.search(r"[\s\x00-\x1f]", value):
-        raise ValueError(
-            f"must be 1 to {_MAX_ENVIRONMENT} characters without '/' or white space and not 'None' "
-            "(Sentry would silently drop it)"
-        )
-    return value
+def _kept_by_sentry(limit: int, reserved: str) -> Callable[[str], str]:
+    """Refuse a name that Relay drops without a word (measured with its own normaliser): the event then has none.
 
+    Relay counts bytes, refuses a few names, slashes and control characters, and cuts white space off the ends.
+    """
 
-def _release(value: str) -> str:
-    if (
-        len(value) > _MAX_RELEASE
-        or re.search(r"[/\\\t\n\r\x00]", value)
-        or value.strip() != value
-        or value.lower() in {"", ".", "..", "latest"}
-    ):
-        raise ValueError(
-            rf"must be 1 to {_MAX_RELEASE} characters without '/', '\', tab or line break, and not 'latest' "
-            "(Sentry would silently drop it)"
-        )
-    return value
+    def checked(value: str) -> str:
+        if (
+            not 1 <= len(value.encode(errors="replace")) <= limit
+            or value.lower() in {".", "..", reserved.lower()}
+            or re.search(r"[/\\\x00-\x1f\x7f]", value)
+            or value.strip() != value
+        ):
+            raise ValueError(
+                rf"must be 1 to {limit} bytes without '/', '\', control characters or white space at its ends, "
+                f"and not '.', '..' or {reserved!r} (Sentry would silently drop it)"
+            )
+        return value
+
+    return checked
 
 
 def _dsn(value: SecretStr) -> SecretStr:
     try:
         Dsn(value.get_secret_value())
     except (BadDsn, ValueError) as error:
-        raise ValueError(f"must be a Sentry DSN like https://key@host/1 ({error})") from error
+        # What the SDK says quotes the value from the first quotation mark on.
+        reason = re.split(r"[('\"]", str(error))[0].strip() or "not a URL"
+        raise ValueError(f"must be a Sentry DSN like https://key@host/1 ({reason})") from error
     return value
 
 
-def _celery_url(value: SecretStr) -> SecretStr:
-    # Celery takes several URLs, separated by ';', to fail over.
-    for url in value.get_secret_value().split(";"):
-        scheme = url.partition("://")[0].partition("+")[0]
-        if "://" not in url or scheme not in _URL_SCHEMES:
-            raise ValueError(f"must be a URL that Celery knows, like redis://host:6379/0 (scheme {scheme!r} is none)")
-    return value
+def _celery_url(aliases: Iterable[str]) -> Callable[[SecretStr], SecretStr]:
+    schemes = {alias.partition("+")[0] for alias in aliases}
 
+    def checked(value: SecretStr) -> SecretStr:
+        # Celery takes several URLs, separated by ';', to fail over.
+        for url in value.get_secret_value().split(";"):
+            scheme, found, _ = url.partition("://")
+            if not found or scheme.partition("+")[0] not in schemes:
+                raise ValueError("must be a URL that Celery knows, like redis://host:6379/0")
+        return value
 
-_URL_SCHEMES: Final = {str(alias).partition("+")[0] for alias in TRANSPORT_ALIASES} | {
-    "rpc",
-    "cache",
-    "db",
-    "file",
-    "mongodb",
-    "couchdb",
-    "elasticsearch",
-    "s3",
-    "gs",
-    "dynamodb",
-}
+    return checked
 
 
 def _argument_names(value: object) -> object:
@@ -170,10 +159,15 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-Rate = Annotated[float, BeforeValidator(_rate)]
-Seconds = Annotated[float, BeforeValidator(_positive_seconds)]
+Rate = Annotated[float, BeforeValidator(_number("must be a number from 0 to 1", lambda number: 0 <= number <= 1))]
+Seconds = Annotated[
+    float, BeforeValidator(_number("must be a number of seconds above 0", lambda number: 0 < number < math.inf))
+]
 Switch = Annotated[bool, BeforeValidator(_switch)]
-CeleryUrl = Annotated[SecretStr, AfterValidator(_celery_url)]
+BrokerUrl = Annotated[SecretStr, AfterValidator(_celery_url(TRANSPORT_ALIASES))]
+ResultUrl = Annotated[SecretStr, AfterValidator(_celery_url(BACKEND_ALIASES))]
+Environment = Annotated[str, AfterValidator(_kept_by_sentry(64, "None"))]
+Release = Annotated[str, AfterValidator(_kept_by_sentry(200, "latest"))]
 
 
 class Settings(BaseSettings):
@@ -184,18 +178,25 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        # `populate_by_name` also reads variables named like the fields; without a prefix that is anybody's DEBUG.
+        env_prefix="MONITORING_",
+        hide_input_in_errors=True,
     )
 
     enabled: Switch = Field(default=True, alias="SENTRY_ENABLED")
     dsn: Annotated[SecretStr, AfterValidator(_dsn)] | None = Field(default=None, alias="SENTRY_DSN")
-    environment: Annotated[str, AfterValidator(_environment)] = Field(default="production", alias="SENTRY_ENVIRONMENT")
+    environment: Environment = Field(default="production", alias="SENTRY_ENVIRONMENT")
     sample_rate: Rate = Field(default=1.0, alias="SENTRY_SAMPLE_RATE")
     traces_sample_rate: Rate = Field(default=0.1, alias="SENTRY_TRACES_SAMPLE_RATE")
-    release: Annotated[str, AfterValidator(_release)] | None = Field(default=None, alias="APP_VERSION")
+    release: Release | None = Field(default=None, alias="APP_VERSION")
 
-    broker_url: CeleryUrl = Field(default=SecretStr("redis://127.0.0.1:6379/0"), alias="CELERY_BROKER_URL")
-    result_backend: CeleryUrl = Field(default=SecretStr("redis://127.0.0.1:6379/1"), alias="CELERY_RESULT_BACKEND")
+    broker_url: BrokerUrl = Field(default=SecretStr("redis://127.0.0.1:6379/0"), alias="CELERY_BROKER_URL")
+    result_backend: ResultUrl = Field(default=SecretStr("redis://127.0.0.1:6379/1"), alias="CELERY_RESULT_BACKEND")
 
     #: How the SDK sends spans: whole transactions, or each span by itself ("span first").
     trace_lifecycle: Literal["static", "stream"] = Field(default="static", alias="MONITORING_TRACE_LIFECYCLE")
@@ -239,9 +240,13 @@ class Settings(BaseSettings):
 
         Raises `SettingsError` with every mistake, also for a `MONITORING_*` variable that nobody reads.
         """
-        unknown = tuple(_unknown_variables(cls))
         try:
+            unknown = tuple(_unknown_variables(cls))
             settings = cls(**overrides)
+        except UnicodeDecodeError as error:
+            raise SettingsError(
+                (Mistake(".env", "must be UTF-8 text", f"byte {error.object[error.start]:#x}"),)
+            ) from None
         except ValidationError as error:
             raise SettingsError((*_mistakes(cls, error), *unknown)) from None
         if unknown:
@@ -257,30 +262,28 @@ class Settings(BaseSettings):
 _SECRET_VARIABLES: Final = {"SENTRY_DSN", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "MONITORING_TEST_TOKEN"}
 
 
-def masked_url(url: str) -> str:
-    """Show where a URL points without the credentials and the query that it holds."""
-    shown = re.sub(r"(?<=://)[^/\s]*@", "***@", url)
-    return re.sub(r"\?.*$", "?***", shown)
-
-
 def _mistakes(cls: type[Settings], error: ValidationError) -> Iterator[Mistake]:
     variables = {name: str(field.alias) for name, field in cls.model_fields.items()}
     for detail in error.errors(include_url=False, include_context=False):
         place = str(detail["loc"][0]) if detail["loc"] else ""
         variable = variables.get(place, place)
         rule = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        value = str(detail["input"])
-        if variable in _SECRET_VARIABLES:
-            value = masked_url(value) if "://" in value and "TOKEN" not in variable else "***"
-            rule = masked_url(rule)
-        yield Mistake(variable, rule, repr(value))
+        yield Mistake(variable, rule, repr(_shown(variable, str(detail["input"]))))
+
+
+def _shown(variable: str, value: str) -> str:
+    if variable in _SECRET_VARIABLES or "://" in value:
+        return masked_url(value) if variable != "MONITORING_TEST_TOKEN" else "***"
+    return value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}…"
 
 
 def _unknown_variables(cls: type[Settings]) -> Iterator[Mistake]:
     """Find misspelt variables of ours: a limit that is silently not in force is worse than a refusal."""
     known = [str(field.alias) for field in cls.model_fields.values()]
     given = {**dotenv_values(str(cls.model_config.get("env_file"))), **os.environ}
-    for variable in sorted(name for name in given if name.startswith("MONITORING_") and name not in known):
-        close = difflib.get_close_matches(variable, known, n=1)
+    for variable in sorted(given):
+        if not variable.upper().startswith("MONITORING_") or variable.upper() in known:
+            continue
+        close = difflib.get_close_matches(variable.upper(), known, n=1)
         rule = f"is not a setting; did you mean {close[0]}?" if close else "is not a setting"
-        yield Mistake(variable, rule, "***")
+        yield Mistake(variable, rule, repr("***"))
