@@ -1,0 +1,48 @@
+"""One text: every rule over it in turn, within a bound."""
+
+import re
+from typing import Final
+
+from monitoring.scrubbing.marks import FILTERED, TRUNCATED
+from monitoring.scrubbing.pairs import Reading, scrub_pairs
+from monitoring.scrubbing.registry import SECRETS
+from monitoring.scrubbing.shapes import scrub_shapes
+from monitoring.scrubbing.urls import scrub_urls
+
+LONGEST_TEXT: Final = 8192
+# Marks are longer than the shortest secrets, so that a text may have grown; what carries our mark at its end is not cut again.
+_LONGEST_CUT_TEXT: Final = 4 * LONGEST_TEXT
+
+# Nothing but a short word, a symbol, a number, a date: only a registered secret could be in it.
+_SHORT: Final = re.compile(r"['\w./ +-]{0,16}")
+_LAST_TOKEN: Final = re.compile(r"(?<![^\s,;&])[^\s,;&]*+\Z")
+
+
+def clean(text: str, reading: Reading = Reading.TEXT) -> str:
+    """Return the text without secrets, at most 8192 characters of it and a mark; the same object if nothing is to be done.
+
+    May raise on an error of ours: the callers turn that into a mark.
+    """
+    cut = len(text) > LONGEST_TEXT and not (len(text) <= _LONGEST_CUT_TEXT and text.endswith(TRUNCATED))
+    if cut:
+        text = _shortened(text)
+    cleaned = _clean(text, reading)
+    if cut:
+        return cleaned + TRUNCATED
+    if len(cleaned) > LONGEST_TEXT and len(text) <= LONGEST_TEXT:
+        return _shortened(cleaned) + TRUNCATED
+    return cleaned
+
+
+def _clean(text: str, reading: Reading) -> str:
+    text = SECRETS.redact(text)
+    if _SHORT.fullmatch(text):
+        return text
+    return scrub_pairs(scrub_urls(scrub_shapes(text)), reading)
+
+
+def _shortened(text: str) -> str:
+    """Cut between two words, because half of a secret is not recognised; a text of one word is all secret."""
+    text = text[: LONGEST_TEXT - len(TRUNCATED)]
+    last = _LAST_TOKEN.search(text)
+    return text[: last.start()] if last and last.start() else FILTERED
