@@ -14,16 +14,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from monitoring.local.envelope import Item
-from tests.harness.receiver import Receiver
+from monitoring.local.queries import StoredItem
 from tests.harness.schemas import VALIDATORS
 from tests.harness.sentry import Sentry, describe
 
 DAY_SECONDS = 86_400
 # Reasons of a client report that are somebody's choice; any other is a loss.
 BY_CHOICE = frozenset({"before_send", "event_processor", "sample_rate"})
-# Sentry keeps this many spans of a transaction and reserves these names of tags.
+# Sentry keeps this many spans of a transaction.
 MAX_SPANS = 1000
+SOURCES = frozenset({"custom", "url", "route", "view", "component", "task"})
 REQUIRED = ("event_id", "timestamp", "platform")
 CLI_TYPES = frozenset({"log", "check_in"})
 
@@ -73,10 +73,7 @@ def judge_event(event: Mapping[str, Any]) -> list[str]:
     except RelayError as error:
         return [f"Relay refuses it: {type(error).__name__}: {error}"]
     found = [f"{path}: {verdict}" for path, verdict in _verdicts(kept.get("_meta")) if ".vars" not in path]
-    found += [f"{key} is missing" for key in REQUIRED if not event.get(key)]
-    if (spans := len(event.get("spans") or ())) > MAX_SPANS:
-        found.append(f"{spans} spans, Sentry keeps {MAX_SPANS}")
-    return found + _changed_tags(event.get("tags"), kept.get("tags"))
+    return found + _silent(event) + _changed_tags(event.get("tags"), kept.get("tags"))
 
 
 def judge_privacy(event: Mapping[str, Any]) -> list[str]:
@@ -84,32 +81,32 @@ def judge_privacy(event: Mapping[str, Any]) -> list[str]:
     from sentry_relay.processing import pii_strip_event  # noqa: PLC0415  # as above
 
     event = json.loads(json.dumps(event).replace("127.0.0.1", "localhost"))
-    known = dict(_verdicts(event.get("_meta")))
+    known = dict(_verdicts(event.get("_meta"), ("rem",)))
     kept = pii_strip_event(_pii_config(), dict(event))
     return [
         f"{path}: a secret left for Sentry to find ({verdict})"
-        for path, verdict in _verdicts(kept.get("_meta"))
+        for path, verdict in _verdicts(kept.get("_meta"), ("rem",))
         if path not in known and not _is_filtered(event, path)
     ]
 
 
-def judge_with_cli(items: Iterable[Item]) -> list[str]:
+def judge_with_cli(items: Iterable[StoredItem]) -> list[str]:
     """Return what sentry-cli's typed parser refuses: framing, logs, check-ins."""
     chosen = [item for item in items if item.type in CLI_TYPES]
     if not chosen:
         return []
-    with Receiver() as receiver, tempfile.TemporaryDirectory() as folder:
+    with Sentry() as receiver, tempfile.TemporaryDirectory() as folder:
         for number, item in enumerate(chosen):
             Path(folder, f"{number}.envelope").write_bytes(framed(item))
         if _refusal(receiver.dsn, f"{folder}/*.envelope") is None:
             return []
         one_by_one = [(item, _refusal(receiver.dsn, f"{folder}/{n}.envelope")) for n, item in enumerate(chosen)]
-    return [f"{item.type} {describe(item.content)}: {why}" for item, why in one_by_one if why is not None]
+    return [f"{item.type} {describe(item.payload)}: {why}" for item, why in one_by_one if why is not None]
 
 
 def judge_envelope_with_cli(envelope: bytes) -> list[str]:
     """Return what sentry-cli refuses in a whole envelope as it was on the wire."""
-    with Receiver() as receiver, tempfile.NamedTemporaryFile(suffix=".envelope") as file:
+    with Sentry() as receiver, tempfile.NamedTemporaryFile(suffix=".envelope") as file:
         file.write(envelope)
         file.flush()
         refusal = _refusal(receiver.dsn, file.name)
@@ -152,10 +149,10 @@ def _schemas(sentry: Sentry) -> list[str]:
 
 
 JUDGES: Mapping[str, Callable[[Sentry], list[str]]] = {
-    "framing": lambda sentry: sentry.refused,
+    "framing": lambda sentry: [f"{number} x {reason}" for reason, number in sentry.refused.items()],
     "relay": _each(("event", "transaction"), judge_event),
     "privacy": _each(("event", "transaction"), judge_privacy),
-    "cli": lambda sentry: judge_with_cli(sentry.items),
+    "cli": lambda sentry: judge_with_cli(sentry.items()),
     "schema": _schemas,
     "losses": judge_losses,
 }
@@ -173,10 +170,11 @@ def judge(sentry: Sentry, excused: frozenset[str] = frozenset()) -> list[str]:
     ]
 
 
-def framed(item: Item) -> bytes:
+def framed(item: StoredItem) -> bytes:
     """Return an envelope that holds this item alone, as the SDK frames it."""
-    headers = {**item.headers, "length": len(item.payload)}
-    return b"\n".join((b"{}", json.dumps(headers).encode(), item.payload, b""))
+    payload = json.dumps(item.payload).encode()
+    headers = {**item.headers, "length": len(payload)}
+    return b"\n".join((b"{}", json.dumps(headers).encode(), payload, b""))
 
 
 def _refusal(dsn: str, path: str) -> str | None:
@@ -193,16 +191,27 @@ def _refusal(dsn: str, path: str) -> str | None:
     return " ".join(line.strip() for line in done.stderr.splitlines() if line.strip())
 
 
-def _verdicts(meta: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Walk Relay's annotations: (path, what was wrong there)."""
+def _verdicts(meta: Any, kinds: tuple[str, ...] = ("err", "rem"), path: str = "") -> Iterator[tuple[str, str]]:
+    """Walk Relay's annotations (`err`: not valid; `rem`: changed or removed): (path, what was said there)."""
     if not isinstance(meta, Mapping):
         return
     own = meta.get("")
-    if isinstance(own, Mapping) and (own.get("err") or own.get("rem")):
-        yield path, json.dumps({key: own[key] for key in ("err", "rem") if own.get(key)})
+    if isinstance(own, Mapping) and (said := {kind: own[kind] for kind in kinds if own.get(kind)}):
+        yield path, json.dumps(said)
     for key, inner in meta.items():
         if key:
-            yield from _verdicts(inner, f"{path}.{key}" if path else key)
+            yield from _verdicts(inner, kinds, f"{path}.{key}" if path else key)
+
+
+def _silent(event: Mapping[str, Any]) -> list[str]:
+    """Check what the documentation asks for and Relay's normaliser lets pass without a word."""
+    found = [f"{key} is missing" for key in REQUIRED if not event.get(key)]
+    spans = event.get("spans") or ()
+    if len(spans) > MAX_SPANS:
+        found.append(f"{len(spans)} spans, Sentry keeps {MAX_SPANS}")
+    found += [f"spans.{number}.timestamp is missing" for number, span in enumerate(spans) if not span.get("timestamp")]
+    source = (event.get("transaction_info") or {}).get("source", "custom")
+    return found + ([] if source in SOURCES else [f"transaction_info.source {source!r} is none that Sentry knows"])
 
 
 def _changed_tags(sent: Any, kept: Any) -> list[str]:

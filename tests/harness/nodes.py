@@ -23,6 +23,7 @@ from pytest_celery import (
 from tests.harness.polling import wait_until
 from tests.harness.process import LocalProcess
 from tests.harness.server import Server
+from tests.harness.swallowed import swallowed_errors
 from tests.harness.worker import QUIET, START_SECONDS, close_sender, process_environment
 
 APP = "tests.apps.trading"
@@ -79,7 +80,12 @@ class LocalWorkerContainer(CeleryWorkerContainer):  # type: ignore[misc]  # as a
 
     def ready(self) -> bool:
         """Wait until the worker takes tasks."""
-        wait_until(lambda: self.ready_prompt in self.logs(), lambda: f"worker ready\n{self.logs()}", START_SECONDS)
+        wait_until(
+            lambda: self.ready_prompt in self.logs() or self.status == "exited",
+            lambda: f"worker ready\n{self.logs()}",
+            START_SECONDS,
+        )
+        assert self.status == "running", f"the worker exited\n{self.logs()}"
         return True
 
 
@@ -155,6 +161,11 @@ def default_worker_container(
 ) -> Iterator[CeleryWorkerContainer]:
     """Start the worker as a local process; stop it after the test and let nothing of it live on."""
     process = LocalProcess("worker", default_worker_command, env=default_worker_env, cwd=tmp_path)
-    yield default_worker_container_cls(process)
-    process.stop()
-    assert not process.reap()
+    container = default_worker_container_cls(process)
+    try:
+        container.ready()
+        yield container
+        process.stop()
+    finally:
+        left = process.reap()
+    assert not left + swallowed_errors(container.logs())

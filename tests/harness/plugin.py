@@ -41,7 +41,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         for stage in stages:
             report.sections += stage.logs()
-            report.sections.append(("Sentry", stage.sentry.summary()))
     if report.when == "teardown":
         stages[:] = [stage for stage in stages if not stage.closed]
     return report
@@ -117,7 +116,7 @@ def _excuse(request: pytest.FixtureRequest, name: str) -> bool:
     marks = list(request.node.iter_markers(name))
     for mark in marks:
         if not mark.kwargs.get("reason"):
-            raise pytest.UsageError(f"{request.node.nodeid}: @pytest.mark.{name} needs a reason=")
+            pytest.fail(f"@pytest.mark.{name} needs a reason=")
     return bool(marks)
 
 
@@ -126,5 +125,5 @@ def _excused_judges(request: pytest.FixtureRequest) -> frozenset[str]:
     named = [mark.args or tuple(judges.JUDGES) for mark in request.node.iter_markers("unjudged")]
     unknown = {name for names in named for name in names} - set(judges.JUDGES)
     if unknown:
-        raise pytest.UsageError(f"{request.node.nodeid}: no judge is called {', '.join(sorted(unknown))}")
+        pytest.fail(f"no judge is called {', '.join(sorted(unknown))}")
     return frozenset(name for names in named for name in names)

@@ -1,52 +1,29 @@
-"""What Sentry received: real envelopes over HTTP, kept whole, with questions a test asks of them."""
+"""What Sentry received: the package's own local Sentry, with the questions that tests ask of it."""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-from monitoring.local.envelope import Item
-from tests.harness.polling import wait_until
-from tests.harness.receiver import Receiver
+from monitoring.local import queries
+from monitoring.local.server import LocalSentry
 
 Entry = dict[str, Any]
-Where = Callable[[Entry], bool]
+Where = Callable[[Entry], object]
 
 
-class Sentry:
-    """Receive envelopes for one test. Every list is in order of arrival.
+class Sentry(LocalSentry):
+    """Receive real envelopes over HTTP for one test. Every list is in order of arrival.
 
-    `event`, `transaction`, `check_in`, `client_report` are one entry per item; `log`, `metric` (Sentry's item type
-    `trace_metric`) and `span` (streamed) are the entries of their containers.
+    `metric` is another name for Sentry's item type `trace_metric`. A `where` that stumbles over a missing key does not
+    hold. `faults` makes this Sentry slow, limited, failing or absent (see `monitoring.local.faults`).
     """
 
-    def __init__(self) -> None:
-        self._receiver = Receiver()
-        self.dsn = self._receiver.dsn
-
-    def close(self) -> None:
-        """Stop receiving."""
-        self._receiver.close()
-
-    @property
-    def requests(self) -> int:
-        """Count the HTTP requests, refused ones included."""
-        return self._receiver.requests
-
-    @property
-    def refused(self) -> list[str]:
-        """Return why requests were not accepted: bad framing, too large, not JSON."""
-        return list(self._receiver.refused)
-
-    @property
-    def items(self) -> list[Item]:
-        """Return every item that was received."""
-        return self._receiver.items()
-
     def entries(self, kind: str) -> list[Entry]:
-        """Return the payloads of one kind (see the class)."""
-        wanted = "trace_metric" if kind == "metric" else kind
-        return [entry for item in self.items if item.type == wanted for entry in item.entries]
+        """Return payloads of a kind; logs, metrics and spans one by one, out of their containers."""
+        return super().entries("trace_metric" if kind == "metric" else kind)
 
     def events(self, where: Where | None = None) -> list[Entry]:
         """Return error events and messages."""
@@ -62,7 +39,7 @@ class Sentry:
 
     def metrics(self, name: str | None = None, where: Where | None = None) -> list[Entry]:
         """Return metrics, of one name or all."""
-        return [entry for entry in matching(self.entries("metric"), where) if name in {None, entry["name"]}]
+        return matching(super().metrics(name), where)
 
     def logs(self, where: Where | None = None) -> list[Entry]:
         """Return structured logs."""
@@ -80,53 +57,74 @@ class Sentry:
         """Sum the client reports: (reason, category) to quantity."""
         losses: Counter[tuple[str, str]] = Counter()
         for report in self.client_reports():
-            for entry in report.get("discarded_events", ()):
+            for entry in report["discarded_events"]:
                 losses[entry["reason"], entry["category"]] += entry["quantity"]
         return losses
 
-    def wait_for(self, kind: str, count: int = 1, where: Where | None = None, timeout: float = 10.0) -> list[Entry]:
-        """Return at least `count` entries of a kind that satisfy `where`, or fail telling what came instead.
+    @property
+    def refused(self) -> dict[str, int]:
+        """Count by reason the requests that were not accepted, those refused by an asked-for fault aside."""
+        rejected: dict[str, int] = queries.tallies(self.store)["rejected"]
+        return {reason: number for reason, number in rejected.items() if not reason.startswith("fault_")}
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether nobody has sent anything at all."""
+        counts = queries.tallies(self.store)
+        return not counts["received"] and not counts["rejected"]
+
+    def wait_for(
+        self, kind: str, count: int = 1, timeout: float = 10.0, where: Callable[[Any], object] | None = None
+    ) -> list[Entry]:
+        """Return the entries of a kind for which `where` holds, as soon as there are `count`; fail after `timeout` s.
 
         Metrics and logs leave a process in batches, up to 6 s after the fact; a stopping process flushes them.
         """
-
-        def found() -> list[Entry]:
-            entries = matching(self.entries(kind), where)
-            return entries if len(entries) >= count else []
-
-        return wait_until(found, lambda: f"{count} x {kind} at Sentry\n{self.summary()}", timeout)
+        return super().wait_for(kind, count, timeout, tolerant(where) if where else None)
 
     def one(self, kind: str, where: Where | None = None, timeout: float = 10.0) -> Entry:
-        """Return the only entry of a kind that satisfies `where`: no second one has come by then."""
-        entries = self.wait_for(kind, 1, where, timeout)
+        """Return the only entry of a kind for which `where` holds: no second one has come by then."""
+        entries = self.wait_for(kind, 1, timeout, where)
         assert len(entries) == 1, f"{len(entries)} x {kind} instead of one\n{self.summary()}"
         return entries[0]
 
-    def clear(self) -> None:
-        """Forget what was received."""
-        self._receiver.clear()
+    def post(self, body: bytes) -> int:
+        """Send a body as an envelope from this process; return the HTTP status."""
+        headers = {"Content-Type": "application/x-sentry-envelope", "X-Sentry-Auth": "Sentry sentry_key=local"}
+        request = Request(f"{self.url}/api/1/envelope/", data=body, headers=headers)
+        try:
+            with urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except HTTPError as error:
+            error.close()
+            return error.code
 
     def summary(self) -> str:
         """Describe everything received, one line each, for a failing test."""
-        lines = [f"{item.type}: {describe(entry)}" for item in self.items for entry in item.entries]
-        return "\n".join(["received:", *lines, *(f"refused: {reason}" for reason in self.refused)])
+        lines = [f"{item.type}: {describe(entry)}" for item in self.items() for entry in item.entries]
+        return "\n".join(["received:", *lines, f"refused: {self.refused}"])
+
+
+def tolerant(where: Where) -> Where:
+    """Return a `where` that does not hold, rather than fail, where it misses a key."""
+
+    def holds(entry: Entry) -> bool:
+        try:
+            return bool(where(entry))
+        except (KeyError, IndexError):
+            return False
+
+    return holds
 
 
 def matching(entries: Iterable[Entry], where: Where | None) -> list[Entry]:
-    """Return the entries that satisfy `where`; an entry that lacks what it asks for does not."""
-    return [entry for entry in entries if where is None or _holds(where, entry)]
-
-
-def _holds(where: Where, entry: Entry) -> bool:
-    try:
-        return bool(where(entry))
-    except (KeyError, IndexError):
-        return False
+    """Return the entries for which `where` holds."""
+    return [entry for entry in entries if where is None or tolerant(where)(entry)]
 
 
 def tagged(**tags: str) -> Where:
     """Return a `where` for events and transactions that carry these tags."""
-    return lambda entry: all(entry.get("tags", {}).get(key) == value for key, value in tags.items())
+    return lambda entry: all(entry["tags"].get(key) == value for key, value in tags.items())
 
 
 def attributed(**values: object) -> Where:
@@ -139,13 +137,15 @@ def attributes(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value["value"] for key, value in entry.get("attributes", {}).items()}
 
 
-def describe(entry: Entry) -> str:
+def describe(entry: Any) -> str:
     """Shorten an entry to what tells it apart."""
+    if not isinstance(entry, dict):
+        return f"{len(entry)} bytes"
     if "exception" in entry:
         last = entry["exception"]["values"][-1]
         return f"{last.get('type')}: {last.get('value')} {entry.get('tags')}"
     if "spans" in entry:
-        return (
-            f"{entry.get('transaction')} {entry.get('contexts', {}).get('trace', {}).get('status')} {entry.get('tags')}"
-        )
-    return json.dumps(entry)[:400]
+        status = entry.get("contexts", {}).get("trace", {}).get("status")
+        return f"{entry.get('transaction')} {status} {entry.get('tags')}"
+    own = {key: value for key, value in attributes(entry).items() if not key.startswith(("sentry.", "process."))}
+    return json.dumps({**entry, "attributes": own} if own else entry)[:400]

@@ -26,6 +26,7 @@ class Stage:
         self.producers: list[Producer] = []
         self.may_swallow = False
         self.closed = False
+        self._received = ""
 
     def start_worker(self, *, wait: bool = True, monitored: bool = True, **options: Any) -> Worker:
         """Start a worker (options: see `harness.worker.launch`); `monitored=False` gives it no DSN."""
@@ -47,9 +48,10 @@ class Stage:
         return producer
 
     def logs(self) -> list[tuple[str, str]]:
-        """Return (title, the end of its log) of every process."""
+        """Return (title, the end of its log) of every process, and what Sentry received."""
         owners: list[Worker | Producer] = [*self.workers, *self.producers]
-        return [(f"log of {owner.process.name} {owner.process.pid}", owner.log[-LOG_CHARACTERS:]) for owner in owners]
+        logs = [(f"log of {owner.process.name} {owner.process.pid}", owner.log[-LOG_CHARACTERS:]) for owner in owners]
+        return [*logs, ("Sentry", self._received if self.closed else self.sentry.summary())]
 
     def settle(self) -> list[str]:
         """Stop every process, producers first, which flushes what Sentry has not got; return what went wrong."""
@@ -63,8 +65,9 @@ class Stage:
 
     def close(self, excused: frozenset[str] = frozenset()) -> list[str]:
         """Take everything down; return what went wrong and what the judges (but the excused) say."""
-        found = self.settle()
+        found = self.settle() + judges.judge(self.sentry, excused)
+        self._received = self.sentry.summary()
+        self.closed = True
         self.sentry.close()
         self.database.close()
-        self.closed = True
-        return found + judges.judge(self.sentry, excused)
+        return found
