@@ -38,6 +38,7 @@ ENVIRONMENT_DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyTy
     }
 )
 
+_OURS: Final = "MONITORING_"
 _MIN_TOKEN = 16
 _MAX_SHOWN = 100
 
@@ -184,7 +185,7 @@ class Settings(BaseSettings):
         frozen=True,
         populate_by_name=True,
         # `populate_by_name` also reads variables named like the fields; without a prefix that is anybody's DEBUG.
-        env_prefix="MONITORING_",
+        env_prefix=_OURS,
         hide_input_in_errors=True,
     )
 
@@ -279,11 +280,12 @@ def _shown(variable: str, value: str) -> str:
 
 def _unknown_variables(cls: type[Settings]) -> Iterator[Mistake]:
     """Find misspelt variables of ours: a limit that is silently not in force is worse than a refusal."""
-    known = [str(field.alias) for field in cls.model_fields.values()]
+    known = [str(field.alias).removeprefix(_OURS) for field in cls.model_fields.values() if _OURS in str(field.alias)]
     given = {**dotenv_values(str(cls.model_config.get("env_file"))), **os.environ}
-    for variable in sorted(given):
-        if not variable.upper().startswith("MONITORING_") or variable.upper() in known:
+    for variable in sorted(name for name in given if name.upper().startswith(_OURS)):
+        name = variable.upper().removeprefix(_OURS)
+        if name in known:
             continue
-        close = difflib.get_close_matches(variable.upper(), known, n=1)
-        rule = f"is not a setting; did you mean {close[0]}?" if close else "is not a setting"
+        close = difflib.get_close_matches(name, known, n=1)
+        rule = f"is not a setting; did you mean {_OURS}{close[0]}?" if close else "is not a setting"
         yield Mistake(variable, rule, repr("***"))
