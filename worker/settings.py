@@ -23,7 +23,10 @@ def _exchanges(value: object) -> object:
 
 
 def _faults(value: object) -> object:
-    FaultPlan.parse(str(value))
+    try:
+        FaultPlan.parse(str(value))
+    except ValueError as error:
+        raise ValueError(f"must be a plan of faults ({error})") from error
     return value
 
 
@@ -38,7 +41,7 @@ def _beat_seconds(value: object) -> float:
 
 
 def _redis_url(value: object) -> object:
-    if not str(value).startswith(_REDIS_SCHEMES):
+    if value is not None and not str(value).startswith(_REDIS_SCHEMES):
         raise ValueError(f"must be a URL of a Redis server that starts with {', '.join(_REDIS_SCHEMES)}")
     return value
 

@@ -34,6 +34,7 @@ from worker.exchanges import paper_account, paper_market
 from worker.exchanges.faults import FAULTS_KEY, plan_of
 from worker.exchanges.interface import Balance, Candle, Level, Market, Order, OrderBook, Position, Side
 from worker.fault_plan import KINDS, Rule
+from worker.store import translated
 
 CLOSED_ORDER_SECONDS = 3600
 """How long a closed order is remembered: far longer than any task's retries and redeliveries can take."""
@@ -158,7 +159,7 @@ class PaperExchange:
     @contextmanager
     def _request(self, operation: str) -> Iterator[None]:
         """Let happen what the plan of faults has for this request, around the work itself."""
-        with _translated():
+        with translated():
             pipeline = self.server.pipeline(transaction=False)
             pipeline.incr(f"paper:{self.name}:requests")
             pipeline.get(FAULTS_KEY)
@@ -171,7 +172,7 @@ class PaperExchange:
                 self.sleep(strike.seconds)
             elif strike.kind != "lost":
                 self._raise(strike, operation)
-        with _translated():
+        with translated():
             yield
         for strike in lost:
             self._raise(strike, operation)
@@ -252,14 +253,3 @@ def _same(existing: Order, wanted: Order) -> Order:
             f"{existing.side} {existing.amount} {existing.symbol}"
         )
     return replace(existing)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Tell trouble with the server as an exchange would: to the paper exchange the server is the network."""
-    try:
-        yield
-    except redis.exceptions.TimeoutError as error:
-        raise errors.RequestTimeout(f"the paper exchange's server did not answer: {error}") from error
-    except redis.exceptions.ConnectionError as error:
-        raise errors.NetworkError(f"the paper exchange's server is out of reach: {error}") from error
