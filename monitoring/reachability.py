@@ -15,7 +15,7 @@ from celery.backends.base import DisabledBackend
 from celery.backends.rpc import RPCBackend
 from sentry_sdk.transport import HttpTransport
 
-from monitoring.settings import masked_url
+from monitoring.scrubbing import scrub_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,4 +111,4 @@ def report_nothing(seconds: float) -> None:
 
 def _reason(error: Exception) -> str:
     first = str(error).strip().splitlines()[:1]
-    return masked_url(first[0]) if first else type(error).__name__
+    return scrub_text(first[0]) if first else type(error).__name__

@@ -65,19 +65,17 @@ def monitoring_was_started(facts: Facts) -> Iterator[Finding]:
 
 def everybody_answers(facts: Facts) -> Iterator[Finding]:
     """Refuse a worker without its broker or its result backend; warn when Sentry is silent."""
-    consequences = {
-        "broker": (Level.REFUSED, "cannot be reached"),
-        "results": (Level.REFUSED, "the result backend cannot be reached"),
-        "sentry": (
-            Level.WARNING,
-            "does not take events now; the worker runs, and what it reports meanwhile may be lost",
-        ),
-    }
     for subject, reason in facts.answers.items():
         if reason is not None:
-            level, consequence = consequences[subject]
-            yield Finding(level, subject, f"{consequence}: {reason}")
+            level, text = _SILENCE[subject]
+            yield Finding(level, subject, text.format(reason))
 
+
+_SILENCE: Final = {
+    "broker": (Level.REFUSED, "the message broker cannot be reached: {}"),
+    "results": (Level.REFUSED, "the result backend cannot be reached: {}"),
+    "sentry": (Level.WARNING, "Sentry takes nothing ({}); the worker runs, and what it reports meanwhile may be lost"),
+}
 
 #: What each pool means for monitoring.
 POOLS: Final[Mapping[str, str]] = {
@@ -87,25 +85,21 @@ POOLS: Final[Mapping[str, str]] = {
     "gevent": "hard time limits only; code that does not yield holds up every task and every upload",
     "eventlet": "time limits are not enforced; code that does not yield holds up every task and every upload",
 }
-#: Which limits a pool enforces (celery/concurrency): the others are accepted and ignored.
-_ENFORCED: Final[Mapping[str, frozenset[str]]] = {
-    "prefork": frozenset({"soft", "hard"}),
-    "gevent": frozenset({"hard"}),
-    "threads": frozenset(),
-    "solo": frozenset(),
-    "eventlet": frozenset(),
+#: The limits that a pool accepts and ignores (celery/concurrency), as fields of `TaskFacts`.
+_IGNORED: Final[Mapping[str, tuple[str, ...]]] = {
+    "threads": ("soft_limit", "hard_limit"),
+    "solo": ("soft_limit", "hard_limit"),
+    "gevent": ("soft_limit",),
+    "eventlet": ("soft_limit", "hard_limit"),
 }
 
 
 def time_limits_are_enforced(facts: Facts) -> Iterator[Finding]:
     """Warn of time limits that the pool ignores."""
-    enforced = _ENFORCED.get(facts.pool, frozenset({"soft", "hard"}))
-    for kind, limit in (("soft", "soft_limit"), ("hard", "hard_limit")):
-        names = [task.name for task in facts.tasks if getattr(task, limit)]
-        if names and kind not in enforced:
-            yield Finding(
-                Level.WARNING, "pool", f"{facts.pool} does not enforce the {kind} time limit of {_listed(names)}"
-            )
+    ignored = _IGNORED.get(facts.pool, ())
+    if names := [task.name for task in facts.tasks if any(getattr(task, limit) for limit in ignored)]:
+        kinds = " and ".join(limit.removesuffix("_limit") for limit in ignored)
+        yield Finding(Level.WARNING, "pool", f"{facts.pool} ignores the {kinds} time limit of {_listed(names)}")
 
 
 def money_has_a_time_limit(facts: Facts) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import textwrap
 from itertools import chain
@@ -18,7 +19,7 @@ from monitoring.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from monitoring.preflight import Finding, Report
+    from monitoring.preflight import Report
     from monitoring.preflight.facts import Facts, TaskFacts
     from monitoring.settings import Settings
 
@@ -36,7 +37,9 @@ def show(report: Report, terminal: Any) -> None:
         terminal.echo("\n".join(("", *_styled(lines, terminal), "")))
     for finding in report.findings:
         if finding.level is not Level.NOTE or not terminal.quiet:
-            terminal.error("\n".join(_told(finding)), fg=_COLOURS[finding.level])
+            # One line each, however long: these are searched for in logs.
+            line = f"preflight: {finding.level.value}: {finding.subject}: {finding.text}"
+            terminal.error(line, fg=_COLOURS[finding.level])
     if report.refused:
         terminal.error("preflight: the worker was not started", fg="red", bold=True)
 
@@ -44,14 +47,6 @@ def show(report: Report, terminal: Any) -> None:
 def _styled(lines: Iterable[tuple[str, str]], terminal: Any) -> Iterator[str]:
     for label, text in lines:
         yield f"  {terminal.style(label.ljust(_LABEL), bold=True)}{text}".rstrip() if label else f"  {text}".rstrip()
-
-
-def _told(finding: Finding) -> Iterator[str]:
-    first = f"preflight: {finding.level.value}: {finding.subject}: "
-    # A path or URL broken in two could not be copied.
-    yield from textwrap.wrap(
-        first + finding.text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _head() -> Iterator[tuple[str, str]]:
@@ -67,9 +62,7 @@ def _overview(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "broker", _answered(_urls(facts.app.conf.broker_url), facts, "broker")
     yield "results", _answered(_urls(facts.app.conf.result_backend), facts, "results")
     yield from _wrapped("queues", ", ".join(_queues(facts)))
-    concurrency = facts.options.get("concurrency") or "one per CPU"
-    size = "one task at a time" if facts.pool == "solo" else f"concurrency {concurrency}"
-    yield "pool", f"{facts.pool}, {size}"
+    yield "pool", f"{facts.pool}, {_size(facts)}"
     if facts.pool in POOLS:
         yield "", " " * _LABEL + POOLS[facts.pool]
 
@@ -94,6 +87,15 @@ def _monitoring(settings: Settings, facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _answered(what: str, facts: Facts, subject: str) -> str:
     return f"{what} - {'answers' if facts.answers[subject] is None else 'DOES NOT ANSWER'}"
+
+
+def _size(facts: Facts) -> str:
+    if facts.pool == "solo":
+        return "one task at a time"
+    if autoscale := facts.options.get("autoscale"):
+        return "{1} to {0} tasks at a time".format(*autoscale)
+    concurrency = facts.options.get("concurrency")
+    return f"{concurrency} tasks at a time" if concurrency else f"{os.cpu_count()} tasks at a time, one per CPU"
 
 
 def _urls(value: object) -> str:
