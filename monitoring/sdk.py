@@ -48,12 +48,17 @@ _started: Started | None = None
 
 
 def start(
-    settings: Settings, *, component: str | None, integrations: Sequence[Integration], options: dict[str, Any]
+    settings: Settings,
+    *,
+    component: str | None,
+    integrations: Sequence[Integration],
+    fold: Callable[[Any, Any], Any],
+    options: dict[str, Any],
 ) -> bool:
     """Start the SDK once in this process and say whether it runs.
 
-    Later calls start nothing; a `component` named then replaces the first. `options` go to the SDK; hooks among them
-    run before ours.
+    Later calls start nothing; a `component` named then replaces the first. `fold` drops events that are told otherwise,
+    before all other hooks. `options` go to the SDK; hooks among them run before ours.
     """
     global _started  # noqa: PLW0603  # the SDK's client is global to the process, and so is whether we started it
     if not settings.active:
@@ -62,7 +67,7 @@ def start(
         for name in TASK_LOGGERS:
             ignore_logger(name)
             ignore_logger_for_sentry_logs(name)
-        _started = Started(settings, _options(settings, integrations, options), os.getpid())
+        _started = Started(settings, _options(settings, integrations, fold, options), os.getpid())
         sentry_sdk.init(**_started.options)
         _name_component(component or DEFAULT_COMPONENT)
     else:
@@ -102,7 +107,9 @@ def renew_client() -> None:
         sentry_sdk.init(**_started.options)
 
 
-def _options(settings: Settings, integrations: Sequence[Integration], given: dict[str, Any]) -> dict[str, Any]:
+def _options(
+    settings: Settings, integrations: Sequence[Integration], fold: Callable[[Any, Any], Any], given: dict[str, Any]
+) -> dict[str, Any]:
     assert settings.dsn is not None  # noqa: S101  # `active` says so; this is for the type checker
     dropped = EventFilter()
     ours: dict[str, Any] = {
@@ -129,6 +136,8 @@ def _options(settings: Settings, integrations: Sequence[Integration], given: dic
         "before_send_span": (scrubbing.scrub_span,),
     }
     chained = {name: _chain(given.get(name), ours_after) for name, ours_after in hooks.items()}
+    told_once = chained["before_send"]
+    chained["before_send"] = lambda event, hint: None if fold(event, hint) is None else told_once(event, hint)
     return {**ours, **given, **chained, "integrations": [*integrations, *given.get("integrations", ())]}
 
 

@@ -22,7 +22,7 @@ def init_sentry(settings: Settings | None = None, *, component: str | None = Non
     known = Settings.from_env() if settings is None else settings
     first = sdk.started() is None
     integration = TradingCeleryIntegration(known)
-    active = sdk.start(known, component=component, integrations=[integration], options=options)
+    active = sdk.start(known, component=component, integrations=[integration], fold=integration.fold, options=options)
     if active and first:
         integration.connect()
     return active

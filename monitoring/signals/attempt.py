@@ -103,11 +103,11 @@ class Attempt:
             worker=self.request.hostname,
             pid=os.getpid(),
             started_at=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds"),
-            queue_wait_ms=_rounded(self.queue_wait),
-            run_time_ms=_rounded(self.run_time()),
+            queue_wait_ms=rounded(self.queue_wait),
+            run_time_ms=rounded(self.run_time()),
             error_class=type(error).__name__ if error is not None else None,
             message=scrub_text(str(error)) if error is not None else None,
-            retry_delay_s=_rounded(retry_delay),
+            retry_delay_s=rounded(retry_delay),
         )
 
     def describe(self, event: Event, _: Hint) -> Event:
@@ -136,14 +136,14 @@ class Attempt:
             "max_retries": self.task.max_retries,
             "redelivered": bool((request.delivery_info or {}).get("redelivered")),
             "eta": request.eta,
-            "queue_wait_ms": _rounded(self.queue_wait),
-            "run_time_ms": _rounded(self.run_time()),
-            "end_to_end_ms": _rounded(elapsed_ms(self.carried.first_published, self.clock.wall())),
+            "queue_wait_ms": rounded(self.queue_wait),
+            "run_time_ms": rounded(self.run_time()),
+            "end_to_end_ms": rounded(elapsed_ms(self.carried.first_published, self.clock.wall())),
         }
         return {name: value for name, value in context.items() if value is not None}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
 class Attempts:
     """Receive the signals of the process that runs tasks."""
 
@@ -304,7 +304,8 @@ def _process_data(attempt: Attempt, args: Any, kwargs: Any) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Cut a number to what is worth reading."""
     return None if value is None else round(value, 3)
 
 

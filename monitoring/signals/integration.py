@@ -16,8 +16,10 @@ from monitoring.capture import flush
 from monitoring.context import ArgumentNames
 from monitoring.signals.attempt import Attempts
 from monitoring.signals.beat import Beat
+from monitoring.signals.duplicates import Duplicates
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
+from monitoring.signals.requests import HeldRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +37,11 @@ class TradingCeleryIntegration(Integration):
 
     def __init__(self, settings: Settings) -> None:
         names = ArgumentNames.extended_by(settings.argument_names)
-        producer = Producer(settings)
+        held = HeldRequests()
+        producer = Producer(settings, held)
         attempts = Attempts(settings, names)
-        parent = Parent(settings, names)
+        parent = Parent(settings, names, held)
+        self.fold = Duplicates(parent)
         beat = Beat(producer)
         self.wiring: Final[Wiring] = (
             (signals.before_task_publish, producer.on_before_task_publish),
@@ -46,7 +50,11 @@ class TradingCeleryIntegration(Integration):
             (signals.task_failure, attempts.on_task_failure),
             (signals.task_failure, parent.on_task_failure),
             (signals.task_postrun, attempts.on_task_postrun),
+            (signals.task_received, held.on_task_received),
+            (signals.task_retry, parent.on_task_retry),
             (signals.task_revoked, parent.on_task_revoked),
+            (signals.task_unknown, parent.on_task_unknown),
+            (signals.task_rejected, parent.on_task_rejected),
             (signals.worker_process_init, on_worker_process_init),
             (signals.worker_process_shutdown, on_worker_stopping),
             (signals.worker_shutdown, on_worker_stopping),

@@ -1,12 +1,15 @@
-"""What only the worker's main process sees: tasks that were killed, timed out hard, revoked or expired.
+"""What only the worker's main process sees: tasks killed, timed out hard, revoked, expired, unknown or unreadable.
 
-No task's scope is open here and `task.request` may be empty, so everything is taken from the signal: the worker's
-`Request` holds the message's headers and arguments. Each report has a scope of its own.
+No task's scope is open here, so everything is taken from the signal and from the worker's own `Request`, which holds
+the message's headers and arguments. Each report has a scope of its own, and each (task id, attempt) is told once.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import re
+import signal
+from collections import OrderedDict, deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,85 +17,226 @@ import sentry_sdk
 from celery.exceptions import Reject, TimeLimitExceeded
 from sentry_sdk.utils import event_from_exception
 
-from monitoring.latency import Clock
-from monitoring.signals import destination
-from monitoring.signals.attempt import RUN_TIME, carried_by, context_of, current_attempt, tell
+from monitoring.latency import Clock, elapsed_ms
+from monitoring.signals import destination, message
+from monitoring.signals.attempt import RUN_TIME, carried_by, context_of, current_attempt, rounded, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from monitoring.context import ArgumentNames
     from monitoring.settings import Settings
+    from monitoring.signals.requests import HeldRequests
 
-#: How many ends are remembered to tell each only once. Celery repeats itself within moments (hard limit: at once).
+#: How many ends are remembered, to tell each only once. Celery repeats itself within moments.
 _REMEMBERED: Final = 10_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class End:
+    """Tell how a task ended: its outcome, and the cause in plain words."""
+
+    outcome: str
+    cause: str
+
+
+@dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
 class Parent:
     """Receive the signals of the worker's main process."""
 
     settings: Settings
     names: ArgumentNames
+    held: HeldRequests
     clock: Clock = field(default_factory=Clock)
     _told: OrderedDict[tuple[str, int], None] = field(default_factory=OrderedDict)
+    _told_pids: deque[int] = field(default_factory=lambda: deque(maxlen=1000))
 
-    def on_task_failure(self, *, sender: Any, task_id: str, exception: BaseException, **signal: Any) -> None:
-        """Report a task whose process cannot: hard time limit, lost worker, rejected."""
-        request = sender.request
-        if current_attempt(request) is not None:
-            return  # the attempt runs here and tells itself
-        retries = int(request.retries or 0)
-        if self._is_told(task_id, retries):
+    def on_task_failure(self, *, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
+        """Report a task whose own process could not: a hard time limit, a lost worker.
+
+        A task that rejects its message was told by its own process, and meant it.
+        """
+        if current_attempt(sender.request) is not None or isinstance(exception, Reject):
             return
-        outcome = _outcome(exception)
-        args, kwargs = signal.get("args") or (), signal.get("kwargs") or {}
-        with sentry_sdk.isolation_scope() as scope:
-            _forget_ambient(scope)
-            context_of(self.names, sender, args, kwargs).over(carried_by(request).context).bind(scope)
-            queue = destination.received_from(sender.app, request.delivery_info)
-            tell(scope, {"task": sender.name, "queue": queue, "attempt": str(retries + 1), "outcome": outcome})
-            scope.set_tag("celery_task_id", task_id)
-            scope.set_transaction_name(sender.name, source="task")
-            if outcome != "rejected":
-                event, hint = event_from_exception(
-                    exception,
-                    client_options=sentry_sdk.get_client().options,
-                    mechanism={"type": "celery", "handled": False},
-                )
-                sentry_sdk.capture_event(event, hint=hint)
-            self._count(outcome)
+        request = self.held.get(task_id)
+        retries = _retries(request)
+        if request is not None:
+            self._told_pids.append(request.worker_pid)
+        if not self._first(task_id, retries):
+            return
+        end = end_of(exception)
+        with self._scope(sender, request, end.outcome, task_id) as scope:
+            scope.set_tag("attempt", str(retries + 1))
+            event, hint = event_from_exception(
+                exception,
+                client_options=sentry_sdk.get_client().options,
+                mechanism={"type": "celery", "handled": False, "data": {"cause": end.cause}},
+            )
+            # Celery's own text names a job number of the pool, which splits the group with each kill.
+            event["exception"]["values"][-1]["value"] = end.cause
+            sentry_sdk.capture_event(event, hint=hint)
+            self._count(request)
 
-    def on_task_revoked(self, *, sender: Any, request: Any, terminated: bool, expired: bool, **_: object) -> None:
-        """Count a task that was revoked, terminated or had expired: a normal end, and not a bug."""
-        message = request.request_dict
-        if self._is_told(request.id, int(message.get("retries") or 0)):
+    def on_task_revoked(self, *, sender: Any, request: Any, terminated: bool, expired: bool, **kw: Any) -> None:
+        """Count a task that was revoked, terminated or had expired: no bug; but money not moved is worth a warning."""
+        held = self.held.get(request.id)
+        if not self._first(request.id, _retries(held)):
             return
         outcome = "expired" if expired else "terminated" if terminated else "revoked"
+        cause = {
+            "expired": "expired before it started: a stale signal was not traded",
+            "revoked": "was revoked before it started",
+            "terminated": f"was terminated while it ran ({signal_name(kw.get('signum'))})",
+        }[outcome]
+        with self._scope(sender, held, outcome, request.id):
+            if getattr(sender, "moves_money", False):
+                sentry_sdk.capture_message(f"{sender.name} {cause}", level="warning")
+            self._count(held)
+
+    def on_task_retry(self, *, sender: Any, request: Any, reason: Any = None, **_: object) -> None:
+        """Count a retry that the main process decided: after a lost worker, or for a cold shutdown."""
+        if current_attempt(sender.request) is not None:
+            return
+        held = self.held.get(request.id)
+        if not self._first(request.id, _retries(held)):
+            return
+        outcome = "retry" if reason is not None else "terminated"
+        with self._scope(sender, held, outcome, request.id):
+            if reason is None:
+                sentry_sdk.capture_message(f"{sender.name} was cut off by a cold shutdown", level="warning")
+            self._count(held)
+
+    def on_task_unknown(self, *, message: Any, name: str, id: str, **_: object) -> None:  # noqa: A002  # Celery's name
+        """Report a message for a task that this worker does not have. The body stays here."""
+        with self._message_scope(message, "unknown_task") as scope:
+            tell(scope, {"task": name})
+            scope.set_tag("celery_task_id", id)
+            sentry_sdk.capture_message(f"Received a message for an unregistered task: {name}", level="error")
+            self._count(None)
+
+    def on_task_rejected(self, *, message: Any, exc: BaseException | None = None, **_: object) -> None:
+        """Report a message that is no task, or in a format that this worker refuses. The body stays here."""
+        self.on_unreadable(message, f"{type(exc).__name__}" if exc is not None else "it is no task message")
+
+    def on_unreadable(self, received: Any | None, why: str) -> None:
+        """Report a message that Celery only logs, with its queue and without its body."""
+        with self._message_scope(received, "invalid_message"):
+            sentry_sdk.capture_message(f"Received a message that cannot be run: {why}", level="error")
+            self._count(None)
+
+    def on_lost_and_requeued(self, job: int, error: BaseException) -> None:
+        """Report a lost worker whose message goes back on the queue (`reject_on_worker_lost`); `job` is the pool's."""
+        request = self.held.of_job(job)
+        if request is not None:
+            self.on_task_failure(sender=request.task, task_id=request.id, exception=error)
+
+    def is_told_process(self, pid: int) -> bool:
+        """Say whether the exit of a pool process is, or will be, told with the task that it ran."""
+        return pid in self._told_pids or self.held.running_in(pid)
+
+    @contextmanager
+    def _scope(self, task: Any, request: Any | None, outcome: str, task_id: str) -> Iterator[Any]:
+        """Open a scope that tells one task, and nothing that the main process gathered for all of them."""
+        headers = request.request_dict if request is not None else {}
+        carried = carried_by(headers)
         with sentry_sdk.isolation_scope() as scope:
             _forget_ambient(scope)
-            context = context_of(self.names, sender, request.args or (), request.kwargs or {})
-            context.over(carried_by(request.request_dict).context).bind(scope)
-            queue = destination.received_from(sender.app, request.delivery_info)
-            tell(scope, {"task": sender.name, "queue": queue, "outcome": outcome})
-            self._count(outcome)
+            for crumb in carried.trail.crumbs:
+                scope.add_breadcrumb(crumb)
+            args, kwargs = _arguments(request)
+            context_of(self.names, task, args, kwargs).over(carried.context).bind(scope)
+            queue = destination.received_from(task.app, request.delivery_info) if request is not None else None
+            tell(scope, {"task": task.name, "queue": queue, "outcome": outcome})
+            scope.set_tag("celery_task_id", task_id)
+            if getattr(task, "moves_money", False):
+                scope.set_tag("moves_money", "true")
+            scope.set_transaction_name(task.name, source="task")
+            if trace := {key: headers[key] for key in ("sentry-trace", "baggage") if isinstance(headers.get(key), str)}:
+                scope.generate_propagation_context(trace)
+            context = self._celery_context(task, request, carried, task_id)
+            scope.set_context("celery", context)
+            if records := [record.known() for record in carried.trail.records]:
+                scope.set_context("attempts", {"records": records})
+            yield scope
 
-    def _count(self, outcome: str) -> None:
+    @contextmanager
+    def _message_scope(self, received: Any, outcome: str) -> Iterator[Any]:
+        with sentry_sdk.isolation_scope() as scope:
+            _forget_ambient(scope)
+            tell(scope, {"outcome": outcome})
+            if received is not None:
+                tell(scope, {"queue": (received.delivery_info or {}).get("routing_key")})
+                carried_by(received.headers if isinstance(received.headers, dict) else {}).context.bind(scope)
+                scope.set_context("message", {"content_type": received.content_type, "size": len(received.body or "")})
+            yield scope
+
+    def _celery_context(self, task: Any, request: Any, carried: message.Carried, task_id: str) -> dict[str, Any]:
+        headers = request.request_dict if request is not None else {}
+        context = {
+            "id": task_id,
+            "root_id": headers.get("root_id"),
+            "parent_id": headers.get("parent_id"),
+            "worker": getattr(request, "hostname", None),
+            "pid": getattr(request, "worker_pid", None),
+            "attempt": _retries(request) + 1,
+            "max_retries": task.max_retries,
+            "redelivered": bool((getattr(request, "delivery_info", None) or {}).get("redelivered")),
+            "eta": headers.get("eta"),
+            "run_time_ms": rounded(self._run_time(request)),
+            "end_to_end_ms": rounded(elapsed_ms(carried.first_published, self.clock.wall())),
+        }
+        return {name: value for name, value in context.items() if value is not None}
+
+    def _run_time(self, request: Any | None) -> float | None:
+        return elapsed_ms(getattr(request, "time_start", None), self.clock.wall())
+
+    def _count(self, request: Any | None) -> None:
+        """Count this end as every other: the run time is what the main process saw of it, 0 if it never started."""
         if self.settings.metrics:
-            sentry_sdk.metrics.distribution(RUN_TIME, 0.0, unit="millisecond", attributes={"outcome": outcome})
+            sentry_sdk.metrics.distribution(RUN_TIME, self._run_time(request) or 0.0, unit="millisecond")
 
-    def _is_told(self, task_id: str, retries: int) -> bool:
+    def _first(self, task_id: str, retries: int) -> bool:
         key = (task_id, retries)
         if key in self._told:
-            return True
+            return False
         self._told[key] = None
         if len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
-        return False
+        return True
 
 
-def _outcome(exception: BaseException) -> str:
-    if isinstance(exception, TimeLimitExceeded):
-        return "time_limit"
-    return "rejected" if isinstance(exception, Reject) else "worker_lost"
+def end_of(error: BaseException) -> End:
+    """Say in plain words what an error of the worker's main process means."""
+    if isinstance(error, TimeLimitExceeded):
+        return End("time_limit", f"ran into its hard time limit of {error.args[0]:g} s and was killed")
+    text = str(error)
+    if killed := re.search(r"signal (\d+)", text):
+        number = int(killed[1])
+        hint = "; without anybody sending it, that is the kernel out of memory" if number == signal.SIGKILL else ""
+        return End("worker_lost", f"the process that ran it was killed by {signal_name(number)}{hint}")
+    if left := re.search(r"exitcode (-?\d+)", text):
+        return End("worker_lost", f"the process that ran it exited by itself with code {left[1]}")
+    return End("worker_lost", "the process that ran it is gone")
+
+
+def signal_name(number: Any) -> str:
+    """Return a signal's name; Celery gives it as a number, an enum or a text."""
+    try:
+        return signal.Signals(int(number)).name
+    except (TypeError, ValueError):
+        return str(number) if number else "no signal"
+
+
+def _retries(request: Any | None) -> int:
+    return int(request.request_dict.get("retries") or 0) if request is not None else 0
+
+
+def _arguments(request: Any | None) -> tuple[Any, Any]:
+    """Return a request's arguments; an unreadable body has none."""
+    try:
+        return (request.args or (), request.kwargs or {}) if request is not None else ((), {})
+    except Exception:  # noqa: BLE001  # decoding somebody's message, on the way of reporting it
+        return (), {}
 
 
 def _forget_ambient(scope: Any) -> None:

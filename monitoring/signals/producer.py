@@ -6,22 +6,24 @@ import sys
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
 from celery import current_app, current_task
 
-from monitoring.breadcrumbs import numbered
+from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import TradingContext
-from monitoring.latency import Clock, timestamp
+from monitoring.latency import Clock, elapsed_ms, timestamp
 from monitoring.signals import destination, message, tracing
-from monitoring.signals.attempt import Attempt, current_attempt
+from monitoring.signals.attempt import Attempt, carried_by, current_attempt, rounded
 from monitoring.spans import AnySpan, close_span, open_span, write
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from monitoring.settings import Settings
+    from monitoring.signals.requests import HeldRequests
 
 PUBLISH_OP: Final = "queue.publish"
 
@@ -29,11 +31,12 @@ PUBLISH_OP: Final = "queue.publish"
 _publishing: ContextVar[tuple[str, AnySpan] | None] = ContextVar("worker_monitoring_publishing", default=None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
 class Producer:
     """Receive the signals of publishing. Without them a message is published just the same."""
 
     settings: Settings
+    held: HeldRequests
     clock: Clock = field(default_factory=Clock)
     #: The thread that runs beat's loop, where each message begins a trace of its own.
     beat_thread: int | None = None
@@ -70,6 +73,9 @@ class Producer:
         request = current_task.request if current_task else None
         attempt = current_attempt(request) if request is not None else None
         if attempt is None:
+            lost = self.held.get(headers["id"])
+            if lost is not None and headers.get("retries") == int(lost.request_dict.get("retries") or 0) + 1:
+                return _after_lost_worker(lost, headers, now)
             return message.Carried(now, now, TradingContext.current())
         if headers["id"] == attempt.request.id and headers.get("retries") == attempt.number:
             return _next_attempt(attempt, headers, now)
@@ -90,6 +96,25 @@ def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> mess
     first = attempt.carried.first_published
     # What the attempt bound for itself goes on, except that new arguments may say otherwise: the next one looks.
     return message.Carried(now, first if first is not None else now, TradingContext.current(), trail)
+
+
+def _after_lost_worker(lost: Any, headers: dict[str, Any], now: float) -> message.Carried:
+    """Hand on the story of an attempt whose process is gone: the worker's main process publishes the next one."""
+    carried = carried_by(lost.request_dict)
+    eta = timestamp(headers["eta"]) if headers.get("eta") else None
+    record = AttemptRecord(
+        attempt=int(headers["retries"]),
+        worker=lost.hostname,
+        pid=lost.worker_pid,
+        started_at=datetime.fromtimestamp(lost.time_start, UTC).isoformat(timespec="milliseconds"),
+        run_time_ms=rounded(elapsed_ms(lost.time_start, now)),
+        error_class="WorkerLostError",
+        message="the process that ran it is gone, and its breadcrumbs with it",
+        retry_delay_s=rounded(max(0.0, eta - now) if eta is not None else 0.0),
+    )
+    trail = carried.trail.followed_by(record, carried.trail.crumbs)
+    first = carried.first_published
+    return message.Carried(now, first if first is not None else now, carried.context, trail)
 
 
 def _is_chord_body(task_id: str, request: Any) -> bool:
