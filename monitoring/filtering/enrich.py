@@ -1,0 +1,93 @@
+"""What the filter writes on the events it keeps: kind, level, fingerprint, and what was counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from sentry_sdk.types import Event
+
+    from monitoring.filtering.decision import Decision
+    from monitoring.filtering.window import Outage
+
+_LEVELS = ("debug", "info", "warning", "error", "fatal")
+
+
+def enrich(event: Event, decision: Decision) -> Event:
+    """Write a decision's findings on the event it keeps. A fingerprint of the application's own stays."""
+    tags = _writable_tags(event)
+    for name in decision.failed:
+        tags["filter_failed"] = name
+    what = decision.classification
+    if what is not None:
+        tags["error_kind"] = what.kind
+        if what.row is not None:
+            at_least = "error" if decision.rule == "retries_exhausted" else what.severity
+            event["level"] = max(what.severity, at_least, key=_LEVELS.index)
+            event.setdefault("fingerprint", list(decision.fingerprint))
+        if what.code is not None:
+            tags["error_code"] = decision.fingerprint[2]
+    if decision.operation.exchange:
+        tags.setdefault("exchange", decision.operation.exchange)
+    if decision.held_back:
+        tags["held_back"] = str(decision.held_back)
+    if decision.verdict is not None and decision.verdict.outage is not None:
+        tags["persistent"] = "true"
+        event.setdefault("contexts", {})["persistence"] = described(decision.verdict.outage)
+    return event
+
+
+def mark_failed(event: Event, name: str) -> Event:
+    """Say on an event which part of the filter failed; it is kept."""
+    _writable_tags(event)["filter_failed"] = name
+    return event
+
+
+def described(outage: Outage) -> dict[str, Any]:
+    """Tell an outage in plain values."""
+    return {
+        "count": outage.total,
+        "first_seen": _iso(outage.first_seen),
+        "last_seen": _iso(outage.last_seen),
+        "duration_s": round(outage.last_seen - outage.first_seen, 1),
+        "affected_bots": list(outage.bots),
+        "operation": outage.key.operation,
+        "error_class": outage.key.error_class,
+    }
+
+
+def recovered(outage: Outage) -> Event:
+    """Return the message to send when an outage is over."""
+    lasted = _words(outage.last_seen - outage.first_seen)
+    what = " ".join(part for part in (outage.key.exchange, outage.key.operation or outage.task) if part) or "it"
+    tags = {"error_kind": outage.kind, "exchange": outage.key.exchange, "task": outage.task, "recovered": "true"}
+    return {
+        "message": f"Recovered: {what} works again after {lasted} ({outage.total} tasks failed: {outage.kind})",
+        "level": "info",
+        "tags": {name: value for name, value in tags.items() if value},
+        "fingerprint": ["recovered", outage.kind, outage.key.exchange, outage.key.operation or outage.task],
+        "contexts": {"persistence": described(outage)},
+    }
+
+
+def _writable_tags(event: Event) -> MutableMapping[str, str]:
+    tags: Any = event.get("tags")
+    if not isinstance(tags, dict):
+        # Sentry also admits a list of pairs.
+        tags = {str(pair[0]): pair[1] for pair in tags or () if len(pair) == 2}  # noqa: PLR2004
+        event["tags"] = tags
+    return event["tags"]
+
+
+def _iso(epoch_seconds: float) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _words(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

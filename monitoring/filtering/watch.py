@@ -1,0 +1,85 @@
+"""What this process knows to be broken, so that a task that succeeds pays nothing while nothing is.
+
+A process watches the keys that failed in it, and every `refresh_seconds` (on a success, for lack of a thread) it asks
+once what is open elsewhere. So a recovery is told when a process that knows of the outage succeeds: mostly at the next
+success, at the latest with the first one after the next refresh.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitoring.filtering.operations import Operation
+    from monitoring.filtering.window import Failure, Outage, OutageKey, Verdict, Window
+
+REFRESH_SECONDS: Final = 30.0
+#: Keys watched at once; failures beyond that are counted all the same.
+MAX_WATCHED: Final = 1024
+
+
+@dataclass(slots=True)
+class _Watched:
+    key: OutageKey
+    task: str
+    bots: tuple[str, ...]
+    not_before: float = 0.0
+
+    def concerns(self, operation: Operation) -> bool:
+        """Tell whether a success of this operation says something about the key."""
+        key = self.key
+        if key.exchange != operation.exchange:
+            return False
+        same_work = key.operation in {"", operation.name, operation.task} or (self.task and self.task == operation.task)
+        if not same_work or (not key.exchange and self.task != operation.task):
+            return False
+        owners = {operation.credential, operation.bot, operation.symbol} - {""}
+        return not key.credential or key.credential in owners or operation.bot in self.bots
+
+
+class Watch:
+    """Ask the window only about what is watched. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self, window: Window, refresh_seconds: float = REFRESH_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._window = window
+        self._refresh_seconds = refresh_seconds
+        self._clock = clock
+        self._refresh_at = 0.0
+        # Written and read one item at a time: threads need no lock for it.
+        self._watched: dict[str, _Watched] = {}
+
+    def failed(self, failure: Failure, *, dry: bool) -> Verdict:
+        """Count a failure and watch its key; `dry` only asks."""
+        verdict = self._window.failed(failure, dry=dry)
+        if not dry and len(self._watched) < MAX_WATCHED:
+            bots = verdict.outage.bots if verdict.outage is not None else (failure.bot,)
+            self._watched[failure.key.digest] = _Watched(failure.key, failure.task, bots)
+        return verdict
+
+    def worked(self, operation: Operation) -> tuple[Outage, ...]:
+        """Return the outages that a success ends; each is returned to one process only."""
+        now = self._clock()
+        if now >= self._refresh_at:
+            self._refresh_at = now + self._refresh_seconds
+            for outage in self._window.outages():
+                self._watched.setdefault(outage.key.digest, _Watched(outage.key, outage.task, outage.bots))
+        if not self._watched:
+            return ()
+        ended = []
+        for digest, watched in list(self._watched.items()):
+            if now < watched.not_before or not watched.concerns(operation):
+                continue
+            success = self._window.worked(watched.key)
+            if success.ask_again_in is not None:
+                watched.not_before = now + success.ask_again_in
+            else:
+                self._watched.pop(digest, None)
+            if success.ended is not None:
+                ended.append(success.ended)
+        return tuple(ended)
