@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .runs import tags, text
+from .runs import seconds, tags, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ def summary(event: Mapping[str, Any]) -> dict[str, Any]:
     attempts = _list(_dict(_dict(event.get("contexts")).get("attempts")).get("records"))
     return {
         "title": _title(event),
+        "at": seconds(event.get("timestamp")),
         "transaction": text(event.get("transaction")),
         "environment": text(event.get("environment")),
         "release": text(event.get("release")),

@@ -25,12 +25,12 @@ MAX_LIMIT: Final = 1000
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {
     "/": ("index.html", "text/html; charset=utf-8"),
-    "/static/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/static/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/static/plots.js": ("plots.js", "text/javascript; charset=utf-8"),
-    "/static/failures.js": ("failures.js", "text/javascript; charset=utf-8"),
-    "/static/dom.js": ("dom.js", "text/javascript; charset=utf-8"),
     "/static/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/static/page.css": ("page.css", "text/css; charset=utf-8"),
+    **{
+        f"/static/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("page", "table", "failures", "intake", "plots", "format", "dom")
+    },
 }
 
 # What is shown was sent by anybody: nothing but the page's own files may run, load or frame it.

@@ -111,6 +111,14 @@ def timeline(runs: Iterable[Run], span: tuple[float, float], slices: int) -> lis
     return [{"at": round(span[0] + index * width, 3), **cell.as_json()} for index, cell in enumerate(cells)]
 
 
+def totals(runs: Iterable[Run]) -> dict[str, Any]:
+    """Return the counts and percentiles of all runs together."""
+    cell = _Cell()
+    for run in runs:
+        cell.add(run)
+    return cell.as_json()
+
+
 def sort_rows(rows: list[dict[str, Any]], column: str, *, descending: bool) -> list[dict[str, Any]]:
     """Sort by a column, where `run_time_ms.p95` names an inner one; rows without a value come last."""
     outer, _, inner = column.partition(".")

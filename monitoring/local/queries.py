@@ -8,7 +8,7 @@ from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final
 
 from .envelope import JSON_TYPES
-from .performance import DIMENSIONS, Run, sort_rows, table, timeline
+from .performance import DIMENSIONS, Run, sort_rows, table, timeline, totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,10 +61,9 @@ def runs(store: Store, selection: Selection, now: float) -> list[Run]:
         return list(starmap(Run, database.execute(query, values)))
 
 
-def span_of(found: Sequence[Run], selection: Selection, now: float) -> tuple[float, float]:
-    """Return the wall-clock interval that a plot of these runs covers, at least a minute long."""
-    start = found[0].at if selection.since is None and found else now - (selection.since or 60)
-    return min(start, now - 60), max(now, found[-1].at if found else now)
+def span_of(found: Sequence[Run], now: float) -> tuple[float, float]:
+    """Return the wall-clock interval to plot: from the first of these runs to now, at least a minute."""
+    return min([run.at for run in found[:1]] + [now - 60]), max([run.at for run in found[-1:]] + [now])
 
 
 def statistics(  # noqa: PLR0913 - the parameters of the query
@@ -78,7 +77,7 @@ def statistics(  # noqa: PLR0913 - the parameters of the query
 ) -> dict[str, Any]:
     """Answer /stats.json: the performance table of the selection, and what was received, refused, lost and pruned."""
     found = runs(store, selection, now)
-    rows = table(found, by, span_of(found, selection, now))
+    rows = table(found, by, span_of(found, now))
     return {"rows": sort_rows(rows, sort, descending=descending), **tallies(store), "storage_error": store.failure}
 
 
@@ -86,10 +85,11 @@ def timelines(store: Store, selection: Selection, now: float, slices: int) -> di
     """Answer /timeline.json: the selection over time, and the values each dimension takes (for a filter's choices)."""
     found = runs(store, selection, now)
     values = {name: {run[Run._fields.index(name)] for run in found} for name in DIMENSIONS}
-    start, end = span_of(found, selection, now)
+    start, end = span_of(found, now)
     return {
         "from": round(start, 3),
         "to": round(end, 3),
+        "total": totals(found),
         "slices": timeline(found, (start, end), slices),
         "dimensions": {name: sorted(value for value in some if value is not None) for name, some in values.items()},
     }

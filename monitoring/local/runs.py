@@ -222,7 +222,7 @@ def _milliseconds(value: object) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _seconds(value: object) -> float | None:
+def seconds(value: object) -> float | None:
     """Read both of Sentry's timestamp forms: epoch seconds, or RFC 3339 text (UTC when it names no zone)."""
     if isinstance(value, str):
         try:
@@ -234,10 +234,10 @@ def _seconds(value: object) -> float | None:
 
 
 def _when(value: object, now: float) -> float:
-    at = _seconds(value)
+    at = seconds(value)
     return at if at is not None and now - MAX_AGE_SECONDS <= at <= now + MAX_FUTURE_SECONDS else now
 
 
 def _duration_ms(start: object, end: object) -> float | None:
-    first, last = _seconds(start), _seconds(end)
+    first, last = seconds(start), seconds(end)
     return None if first is None or last is None else max(0.0, (last - first) * 1000)
