@@ -81,12 +81,16 @@ class LocalWorkerContainer(CeleryWorkerContainer):  # type: ignore[misc]  # as a
     def ready(self) -> bool:
         """Wait until the worker takes tasks."""
         wait_until(
-            lambda: self.ready_prompt in self.logs() or self.status == "exited",
+            lambda: self.ready_prompt in self._since_start() or self.status == "exited",
             lambda: f"worker ready\n{self.logs()}",
             START_SECONDS,
         )
         assert self.status == "running", f"the worker exited\n{self.logs()}"
         return True
+
+    def _since_start(self) -> str:
+        logs: bytes = self._container.logs_since_start()
+        return logs.decode(errors="replace")
 
 
 class LocalWorker(CeleryTestWorker):  # type: ignore[misc]  # as above
@@ -168,4 +172,5 @@ def default_worker_container(
         process.stop()
     finally:
         left = process.reap()
-    assert not left + swallowed_errors(container.logs())
+    if wrong := left + swallowed_errors(container.logs()):
+        pytest.fail("\n".join(wrong), pytrace=False)

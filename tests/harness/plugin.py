@@ -1,6 +1,7 @@
 """Fixtures, markers and reports of the harness, for pytest."""
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Iterator[Stage]:
     """Give one test its own database, Sentry and processes."""
-    yield from _on_stage(request, server, tmp_path)
+    with staged(request, server, tmp_path) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,8 @@ def module_stage(
     request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     """Give the tests of one module a stage to share: for scenarios that run once and are looked at from many sides."""
-    yield from _on_stage(request, server, tmp_path_factory.mktemp("stage"))
+    with staged(request, server, tmp_path_factory.mktemp("stage")) as ready:
+        yield ready
 
 
 @pytest.fixture
@@ -102,7 +105,9 @@ def producer(stage: Stage) -> Producer:
     return stage.start_producer()
 
 
-def _on_stage(request: pytest.FixtureRequest, server: Server, folder: Path) -> Iterator[Stage]:
+@contextmanager
+def staged(request: pytest.FixtureRequest, server: Server, folder: Path) -> Iterator[Stage]:
+    """Open a stage for a fixture of any scope; its end fails with what went wrong and what the judges say."""
     stage = Stage(server, folder)
     request.config.stash[STAGES].append(stage)
     stage.may_swallow = _excuse(request, "swallows")

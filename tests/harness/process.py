@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from uuid import uuid4
 
 import psutil
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import INTERVAL_SECONDS, wait_until
 
 KILL_GRACE_SECONDS = 10.0
+# How long a child may take to follow its parent before it counts as left behind.
+LEAVE_SECONDS = 1.0
 
 
 class LocalProcess:
@@ -40,6 +43,7 @@ class LocalProcess:
     def start(self) -> None:
         """Start the command; its log goes on where an earlier run of this process ended."""
         with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
             self.popen = subprocess.Popen(
                 self.command,
                 env=self.env,
@@ -68,6 +72,10 @@ class LocalProcess:
         """Return everything written to stdout and stderr so far."""
         return self.log_path.read_bytes()
 
+    def logs_since_start(self) -> bytes:
+        """Return what was written since the last start: a restarted process is not ready because it once was."""
+        return self.logs()[self._log_start :]
+
     def kill(self, signal_name: str | int | None = None) -> None:
         """Send a signal as Docker does: KILL ends every process of the session, any other goes to the first alone."""
         number = signal.SIGKILL if signal_name is None else as_signal(signal_name)
@@ -76,6 +84,7 @@ class LocalProcess:
         if number == signal.SIGKILL:
             os.killpg(self.pid, number)
             self.popen.wait(KILL_GRACE_SECONDS)
+            wait_until(lambda: not self.survivors(), f"the end of every process of {self.name}", KILL_GRACE_SECONDS)
         else:
             self.popen.send_signal(number)
 
@@ -117,7 +126,10 @@ class LocalProcess:
 
     def reap(self) -> list[str]:
         """Kill whatever is left of this process's sessions and tell what it was: nothing, after a clean end."""
-        left = []
+        left: list[str] = []
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while self.survivors() and time.monotonic() < deadline:
+            time.sleep(INTERVAL_SECONDS)
         for process in self.survivors():
             try:
                 left.append(f"{self.name} left process {process.pid}: {shlex.join(process.cmdline())}")

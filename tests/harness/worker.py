@@ -8,6 +8,7 @@ from typing import Self
 
 import psutil
 from celery import Celery, Signature
+from kombu import pools
 
 from tests.harness.polling import wait_until
 from tests.harness.process import LocalProcess
@@ -27,8 +28,10 @@ def process_environment(broker_url: str, dsn: str | None, extra: Mapping[str, st
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     return inherited | {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
+        # Build machines run as root, and Celery refuses to read pickles there.
+        "C_FORCE_ROOT": "true",
         "CELERY_BROKER_URL": broker_url,
         "CELERY_RESULT_BACKEND": broker_url,
         **({"SENTRY_DSN": dsn, "SENTRY_ENABLED": "true"} if dsn else {}),
@@ -133,8 +136,12 @@ def close_sender(app: Celery) -> None:
     backend.result_consumer.stop()
     backend.client.close()
     backend.client.connection_pool.disconnect()
+    # kombu keeps the pools of an address for the life of the process; a closed one would serve the next app.
+    address = app.connection_for_write()
+    for group in (pools.producers, pools.connections):
+        group[address].force_close_all()
+        del group[address]
     app.close()
-    app.pool.force_close_all()
 
 
 def launch(  # noqa: PLR0913  # one keyword for each thing a test may want different
