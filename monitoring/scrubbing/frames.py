@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from monitoring.scrubbing.marks import FILTERED
-from monitoring.scrubbing.pairs import Reading
+from monitoring.scrubbing.readings import SOURCE
 from monitoring.scrubbing.text import LONGEST_TEXT, clean
 from monitoring.scrubbing.walk import Walk
+from monitoring.scrubbing.words import verbatim
 
-# Their variables are signed requests, task arguments, connection settings and keys; none of them helps to find a fault of ours.
-CLOSED_PACKAGES: Final = frozenset(
-    "celery kombu billiard amqp vine ccxt requests urllib3 httpx httpcore h11 h2 aiohttp http ssl socket websocket websockets "
-    "redis valkey sqlalchemy psycopg psycopg2 pymysql MySQLdb asyncpg pymongo boto3 botocore smtplib ftplib imaplib "
-    "hmac hashlib base64 secrets jwt jose cryptography nacl Crypto Cryptodome ecdsa coincurve rsa eth_account eth_keys web3 solana "
-    "solders itsdangerous werkzeug flask_login authlib oauthlib requests_oauthlib dotenv pydantic_settings urllib".split()
-)
+# Their variables are signed requests, task arguments, connection settings and keys.
+CLOSED_PACKAGES: Final = verbatim("""
+    celery kombu billiard amqp vine ccxt requests urllib3 httpx httpcore h11 h2 aiohttp http ssl socket websocket
+    websockets urllib redis valkey sqlalchemy psycopg psycopg2 pymysql MySQLdb asyncpg pymongo boto3 botocore smtplib
+    ftplib imaplib hmac hashlib base64 secrets jwt jose cryptography nacl Crypto Cryptodome ecdsa coincurve rsa
+    eth_account eth_keys web3 solana solders itsdangerous werkzeug flask_login authlib oauthlib requests_oauthlib
+    dotenv pydantic_settings
+""")
 _SITE_PACKAGES: Final = ("site-packages/", "dist-packages/")
 
 
@@ -56,9 +58,9 @@ def _scrub_lines(lines: Mapping[str, object]) -> dict[str, object]:
     source = [line for line in flat if isinstance(line, str)]
     joined = "\n".join(source)
     if len(joined) <= LONGEST_TEXT:
-        cleaned = clean(joined, Reading.SOURCE).split("\n")
+        cleaned = clean(joined, SOURCE).split("\n")
     else:
-        cleaned = [clean(line, Reading.SOURCE) for line in source]
+        cleaned = [clean(line, SOURCE) for line in source]
         if "PRIVATE KEY" in joined:
             cleaned = []
     if len(cleaned) != joined.count("\n") + 1 or any("\n" in line for line in source):

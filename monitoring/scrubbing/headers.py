@@ -6,29 +6,18 @@ anywhere else it is a cache key or a direction.
 
 from typing import Final
 
-SECRET_LAST_WORDS: Final = frozenset(
-    "key apikey sign signature passphrase secret token payload mac authent auth authorization authentication cookie "
-    "cookies password pck 2fa csrftoken xsrftoken".split()
-)
+from monitoring.scrubbing.words import verbatim
+
+SECRET_LAST_WORDS: Final = verbatim("""
+    key apikey sign signature passphrase secret token payload mac authent auth authorization authentication cookie
+    cookies password pck 2fa csrftoken xsrftoken
+""")
 SECRET_ENDINGS: Final = ("apikey", "accesskeyid", "signature", "secret", "passphrase", "password", "token", "accesskey")
-# Those the rule does not know: each is one exchange's own invention.
-ODD_NAMES: Final = frozenset(
-    {
-        "request-api",  # btse
-        "request-sign",
-        "x-auth-nonce",  # bitstamp: the nonce is part of what is signed
-        "authenticate",  # ndax
-        "authenticate2fa",
-        "pending2fatoken",
-        "tapi-id",  # mercado
-        "x-user-id",
-        "x-api-id",
-        "x-apikey-id",
-        "x-hk-id",
-        "cb-access-project-id",
-    }
-)
-READABLE_NAMES: Final = frozenset({"idempotency-key", "x-idempotency-key", "sec-websocket-key", "surrogate-key"})
+# Each is one exchange's own invention: bitstamp signs its nonce, btse, ndax and mercado have names of their own.
+ODD_NAMES: Final = verbatim("""
+    x-auth-nonce request-api request-sign authenticate authenticate2fa pending2fatoken tapi-id x-user-id x-api-id
+""")
+READABLE_NAMES: Final = verbatim("idempotency-key x-idempotency-key sec-websocket-key surrogate-key")
 
 
 def is_secret_header(name: str) -> bool:

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from monitoring.scrubbing.attachments import scrub_attachments
 from monitoring.scrubbing.marks import FAILED
+from monitoring.scrubbing.readings import ANYWHERE
 from monitoring.scrubbing.sections import SECTIONS, anything, substitute, without_hidden
 from monitoring.scrubbing.text import clean
-from monitoring.scrubbing.walk import Place, Walk
+from monitoring.scrubbing.walk import Walk
+from monitoring.scrubbing.words import verbatim
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Breadcrumb, BreadcrumbHint, Event, Hint, Log, Metric, SpanJSON
 
 # The tags an operator finds an event by; their values are still cleaned.
-SKELETON_TAGS: Final = (
-    "bot_id exchange symbol strategy component task queue attempt outcome error_kind celery_task_id".split()
+SKELETON_TAGS: Final = verbatim(
+    "bot_id exchange symbol strategy component task queue attempt outcome error_kind celery_task_id"
 )
-_SKELETON_FIELDS: Final = (
-    "event_id type timestamp start_timestamp level platform release environment server_name check_in_id monitor_slug status duration"
-).split()
+_SKELETON_FIELDS: Final = verbatim("""
+    event_id type timestamp start_timestamp level platform release environment server_name check_in_id monitor_slug
+    status duration
+""")
 FAILED_TAG: Final = "scrubbing_failed"
 
 
@@ -167,7 +170,7 @@ def _skeleton(event: object, error: Exception) -> dict[str, object]:
             tags = event.get("tags")
             known = {key: tags[key] for key in SKELETON_TAGS if key in tags} if isinstance(tags, Mapping) else {}
             skeleton |= {key: event[key] for key in _SKELETON_FIELDS if key in event}
-            skeleton["tags"] = {**Walk().mapping(known, Place.ANYWHERE), FAILED_TAG: type(error).__name__}
+            skeleton["tags"] = {**Walk().mapping(known, ANYWHERE), FAILED_TAG: type(error).__name__}
     except Exception:  # noqa: BLE001, S110 (what is known by now is what is sent)
         pass
     return skeleton

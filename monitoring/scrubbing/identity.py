@@ -29,8 +29,8 @@ _NODE_DOMAINS: Final = (
 _TOP_LEVEL: Final = re.compile(r"[A-Za-z][A-Za-z-]{0,22}[A-Za-z]")
 
 # Only with separators: one in ten order ids passes Luhn's check.
-_CARD: Final = re.compile(r"(?<![\d-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5})(?![\d-])")
-_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2} ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}(?![A-Za-z0-9])")
+_CARD: Final = re.compile(r"\d(?<![\d-]\d)\d{3}(?:([ -])\d{4}\1\d{4}\1\d{1,7}|([ -])\d{6}\2\d{5})(?![\d-])")
+_IBAN: Final = re.compile(r"[A-Z](?<![A-Za-z0-9][A-Z])[A-Z]\d{2} ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}(?![A-Za-z0-9])")
 _IBAN_LENGTHS: Final = range(15, 35)
 
 

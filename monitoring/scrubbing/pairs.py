@@ -6,23 +6,12 @@ value of a harmless name (`error='api_key=…'`) is itself read.
 """
 
 import re
-from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
-from monitoring.scrubbing.marks import FILTERED
-from monitoring.scrubbing.names import Kind, classify, classify_header, classify_query
+from monitoring.scrubbing.marks import MARKS
+from monitoring.scrubbing.names import Kind
+from monitoring.scrubbing.readings import ANYWHERE, HEADERS, QUERY, SOURCE, Reading
 from monitoring.scrubbing.values import masked
-
-
-class Reading(Enum):
-    """What kind of text it is: it decides which names count."""
-
-    TEXT = "anything"
-    HEADERS = "HTTP headers: a bare KEY is one"
-    QUERY = "a query string or form: a bare sig is one"
-    SOURCE = "source code: only literals are values"
-
 
 _NAME: Final = re.compile(
     r"""(?<![\w-])
@@ -45,7 +34,7 @@ _BODY: Final = {
 }
 # Without quotes a value ends at a space, and at punctuation that nothing of the same word follows, or a further pair.
 _BARE: Final = re.compile(
-    rf"""(?:{re.escape(FILTERED)}
+    rf"""(?:{"|".join(map(re.escape, MARKS))}
       | [^\s&"'<>,;)}}\]\\]
       | [,;)}}\]](?!$|[\s,;)}}\]"'&<>\\]|[\w.-]{{1,64}}["']?[ ]?[=:])
       | \\(?![nrt"'\\])
@@ -72,19 +61,12 @@ _HEADERS: Final = re.compile(
     r"""[Hh]eaders?["']?\s{0,2}[=:(,]\s{0,2}(?:[\w.]{1,40}\()?[\[{(]|HTTP/[12](?:\.\d)?(?:\\?["'])?(?:\\r\\n|\r?\n)"""
 )
 
-_CLASSIFY: Final[dict[Reading, Callable[[str], Kind]]] = {
-    Reading.TEXT: classify,
-    Reading.SOURCE: classify,
-    Reading.HEADERS: classify_header,
-    Reading.QUERY: classify_query,
-}
 
-
-def scrub_pairs(text: str, reading: Reading = Reading.TEXT) -> str:
+def scrub_pairs(text: str, reading: Reading = ANYWHERE) -> str:
     """Return the text without the values of names that tell a secret; the same object if there is none."""
     if "=" not in text and ":" not in text and "," not in text and "--" not in text:
         return text
-    header_regions = _header_regions(text) if reading is Reading.TEXT else ()
+    header_regions = _header_regions(text) if reading is ANYWHERE else ()
     kept: list[str] = []
     done = at = 0
     while found := _NAME.search(text, at):
@@ -112,27 +94,27 @@ def _bare_name(text: str, found: re.Match[str]) -> str:
 
 def _kind(text: str, found: re.Match[str], reading: Reading, header_regions: tuple[tuple[int, int], ...]) -> Kind:
     start = found.start()
-    if reading is Reading.TEXT:
+    if reading is ANYWHERE:
         if start and text[start - 1] in "?&":
-            reading = Reading.QUERY
+            reading = QUERY
         elif any(first <= start < last for first, last in header_regions):
-            reading = Reading.HEADERS
-    return _CLASSIFY[reading](_bare_name(text, found))
+            reading = HEADERS
+    return reading.classify(_bare_name(text, found))
 
 
 def _value(text: str, at: int, name: str, reading: Reading) -> tuple[int, int]:
     """Return where the value begins and ends; empty where there is none to judge."""
-    if reading is Reading.SOURCE:
+    if reading is SOURCE:
         annotation = _ANNOTATION.match(text, at)
         at = annotation.end() if annotation else at
     opening = _OPENING.match(text, at)
     if opening is not None:
         return _quoted(text, opening)
-    if reading is Reading.SOURCE:
+    if reading is SOURCE:
         number = _LITERAL_NUMBER.match(text, at)
         return (at, number.end()) if number else (at, at)
-    if text.startswith(("[", "{", "("), at) and not text.startswith(FILTERED, at):
-        return at, _closing(text, at)
+    if text.startswith(("[", "{", "("), at) and not text.startswith(MARKS, at):
+        return at, _end(_BARE, text, _closing(text, at))
     if name.lower() in _LINE_NAMES:
         return at, _end(_LINE, text, at)
     scheme = _SCHEME.match(text, at)

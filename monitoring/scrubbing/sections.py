@@ -5,9 +5,10 @@ from typing import Final
 
 from monitoring.scrubbing.frames import scrub_frame
 from monitoring.scrubbing.marks import FAILED, FILTERED
-from monitoring.scrubbing.pairs import Reading
+from monitoring.scrubbing.readings import ANYWHERE, HEADERS, QUERY, USER
 from monitoring.scrubbing.text import clean
-from monitoring.scrubbing.walk import Place, Walk
+from monitoring.scrubbing.walk import Walk
+from monitoring.scrubbing.words import verbatim
 
 Scrub = Callable[[object, Walk], object]
 
@@ -64,14 +65,14 @@ def user(value: object, walk: Walk) -> object:
     Sentry reads the field and refuses a mark."""  # noqa: D205, D209 (one thought)
     if isinstance(value, Mapping):
         value = {key: item for key, item in value.items() if key != "ip_address"}
-    return walk.value(value, Place.USER)
+    return walk.value(value, USER)
 
 
 def logentry(value: object, walk: Walk) -> object:
     """Clean a log message and its parameters; a parameter that the message may not show is not shown beside it either."""
     if not isinstance(value, Mapping):
         return walk.value(value)
-    cleaned = walk.mapping(value, Place.ANYWHERE)
+    cleaned = walk.mapping(value, ANYWHERE)
     before = value.get("formatted") or _filled(value)
     if isinstance(before, str) and cleaned.get("params"):
         cleaned["params"] = without_hidden(cleaned["params"], before, clean(before))
@@ -112,7 +113,7 @@ def _entry(value: object, table: Mapping[str, Scrub], walk: Walk) -> object:
     if not isinstance(value, Mapping):
         return walk.value(value)
     parts = {key: item for key, item in value.items() if key in table}
-    rest = walk.mapping({key: item for key, item in value.items() if key not in table}, Place.ANYWHERE)
+    rest = walk.mapping({key: item for key, item in value.items() if key not in table}, ANYWHERE)
     return {**rest, **{key: table[key](item, walk) for key, item in parts.items()}}
 
 
@@ -123,7 +124,7 @@ def _cookies(value: object, _: Walk) -> object:
 
 
 def _query(value: object, walk: Walk) -> object:
-    return clean(value, Reading.QUERY) if isinstance(value, str) else walk.value(value, Place.QUERY)
+    return clean(value, QUERY) if isinstance(value, str) else walk.value(value, QUERY)
 
 
 _TRACED: Final[Mapping[str, Scrub]] = {
@@ -133,10 +134,10 @@ _TRACED: Final[Mapping[str, Scrub]] = {
     "type": text,
 }
 _REQUEST: Final[Mapping[str, Scrub]] = {
-    "headers": lambda value, walk: walk.value(value, Place.HEADERS),
+    "headers": lambda value, walk: walk.value(value, HEADERS),
     "cookies": _cookies,
     "query_string": _query,
-    "env": lambda value, walk: walk.value(value, Place.ANYWHERE),
+    "env": lambda value, walk: walk.value(value, ANYWHERE),
 }
 
 SECTIONS: Final[Mapping[str, Scrub]] = {
@@ -149,8 +150,10 @@ SECTIONS: Final[Mapping[str, Scrub]] = {
     "user": user,
     "logentry": logentry,
     **dict.fromkeys(
-        "event_id type timestamp start_timestamp received level platform sdk modules release environment dist server_name "
-        "check_in_id status duration monitor_config transaction_info measurements profile".split(),
+        verbatim("""
+            event_id type timestamp start_timestamp received level platform sdk modules release environment dist
+            server_name check_in_id status duration monitor_config transaction_info measurements profile
+        """),
         as_is,
     ),
 }

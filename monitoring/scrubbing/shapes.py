@@ -100,7 +100,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
         + ("sk-", "SG.", "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "sntry", "prv", "AGE-"),
         re.compile(_PREFIXED),
     ),
-    Shape("telegram bot token", (":A", ":"), re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}+")),
+    Shape("telegram bot token", (":",), re.compile(r"\d(?<!\d\d)\d{5,11}:[A-Za-z0-9_-]{30,}+")),
     Shape(
         "authorization scheme",
         (
@@ -135,7 +135,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     ),
     Shape("coinbase key name", ("/apiKeys/",), re.compile(r"organizations/[0-9a-f-]{8,36}/apiKeys/[0-9a-f-]{8,36}")),
     # A Solana key pair as its file has it: 64 bytes in decimal.
-    Shape("key as bytes", (", ", ","), re.compile(r"\[\s?(?:\d{1,3},\s?){63}\d{1,3}\s?\]")),
+    Shape("key as bytes", ("[",), re.compile(r"\[\s?(?:\d{1,3},\s?){63}\d{1,3}\s?\]")),
 )
 
 _FEWEST_SPACES: Final = 11

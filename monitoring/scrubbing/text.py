@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 from monitoring.scrubbing.marks import FILTERED, TRUNCATED
-from monitoring.scrubbing.pairs import Reading, scrub_pairs
+from monitoring.scrubbing.pairs import scrub_pairs
+from monitoring.scrubbing.readings import ANYWHERE, Reading
 from monitoring.scrubbing.registry import SECRETS
 from monitoring.scrubbing.shapes import scrub_shapes
 from monitoring.scrubbing.urls import scrub_urls
@@ -13,12 +14,14 @@ LONGEST_TEXT: Final = 8192
 # Marks are longer than the shortest secrets, so that a text may have grown; what carries our mark at its end is not cut again.
 _LONGEST_CUT_TEXT: Final = 4 * LONGEST_TEXT
 
+_MOST_ROUNDS: Final = 6
+
 # Nothing but a short word, a symbol, a number, a date: only a registered secret could be in it.
 _SHORT: Final = re.compile(r"['\w./ +-]{0,16}")
 _LAST_TOKEN: Final = re.compile(r"(?<![^\s,;&])[^\s,;&]*+\Z")
 
 
-def clean(text: str, reading: Reading = Reading.TEXT) -> str:
+def clean(text: str, reading: Reading = ANYWHERE) -> str:
     """Return the text without secrets, at most 8192 characters of it and a mark; the same object if nothing is to be done.
 
     May raise on an error of ours: the callers turn that into a mark.
@@ -35,6 +38,15 @@ def clean(text: str, reading: Reading = Reading.TEXT) -> str:
 
 
 def _clean(text: str, reading: Reading) -> str:
+    # A mark ends a word where none ended before, so a text that changed is read again until nothing more is found.
+    for _ in range(_MOST_ROUNDS):
+        before, text = text, _clean_once(text, reading)
+        if text == before:
+            return text
+    return FILTERED
+
+
+def _clean_once(text: str, reading: Reading) -> str:
     text = SECRETS.redact(text)
     if _SHORT.fullmatch(text):
         return text
