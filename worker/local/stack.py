@@ -92,6 +92,7 @@ class Stack:
                 raise StopRequestedError
             for process in self._running:
                 if not process.alive and not process.asked_to_stop:
+                    self._running.remove(process)
                     self._bury(process)
                     raise ProcessDiedError(_obituary(process, f"ended unexpectedly: {process.ending}"))
             left = None if deadline is None else deadline - time.monotonic()
