@@ -1,0 +1,64 @@
+"""Trading settings are validated at once, and never show a password."""
+
+import pytest
+
+from monitoring.settings import Settings, SettingsError
+from worker.settings import EXCHANGES, TradingSettings
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    """Keep the developer's own environment and `.env` out."""
+    monkeypatch.chdir(str(tmp_path))
+    for name in ("TRADING_REDIS_URL", "TRADING_EXCHANGES", "TRADING_LIVE_EXCHANGES", "TRADING_BEAT_SECONDS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("PAPER_SEED", "PAPER_FAULTS", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_nothing_set_means_five_paper_exchanges_without_faults() -> None:
+    """The defaults trade on paper, once a minute, on the result backend's server."""
+    settings = TradingSettings.from_env()
+
+    assert (settings.exchanges, settings.live_exchanges) == (EXCHANGES, ())
+    assert (settings.beat_seconds, settings.paper_seed, settings.paper_faults) == (60.0, 1, "")
+    assert settings.server_url(Settings.from_env()) == "redis://127.0.0.1:6379/1"
+
+
+def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variable, rule and value of each; the value of an address is masked."""
+    monkeypatch.setenv("TRADING_REDIS_URL", "http://:pass-phrase@host/1")
+    monkeypatch.setenv("TRADING_EXCHANGES", "binance,mtgox")
+    monkeypatch.setenv("TRADING_BEAT_SECONDS", "0.1")
+    monkeypatch.setenv("PAPER_SEED", "one")
+    monkeypatch.setenv("PAPER_FAULTS", "binance:timeout=2")
+
+    with pytest.raises(SettingsError) as refusal:
+        TradingSettings.from_env()
+
+    told = str(refusal.value)
+    assert "5 settings are wrong" in told
+    assert "TRADING_EXCHANGES must be a list like binance,kraken of" in told
+    assert "TRADING_BEAT_SECONDS must be a number of seconds from 1 to 86400, got '0.1'" in told
+    assert "PAPER_SEED must be a valid integer" in told
+    assert "PAPER_FAULTS must be a plan of faults (timeout of binance must be a share" in told
+    assert "TRADING_REDIS_URL must be a URL of a Redis server" in told
+    assert "pass-phrase" not in told
+
+
+def test_server_must_be_named_when_celery_uses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With RabbitMQ and no Redis result backend the books need an address; the error names the variable."""
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://guest:guest@127.0.0.1//")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "rpc://")
+
+    with pytest.raises(SettingsError, match="TRADING_REDIS_URL must be set when"):
+        TradingSettings.from_env().server_url(Settings.from_env())
+    monkeypatch.setenv("TRADING_REDIS_URL", "redis://127.0.0.1:6399/3")
+    assert TradingSettings.from_env().server_url(Settings.from_env()) == "redis://127.0.0.1:6399/3"
+
+
+def test_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A settings object that lands in a log or a stack frame does not tell its password."""
+    monkeypatch.setenv("TRADING_REDIS_URL", "redis://:pass-phrase@127.0.0.1/3")
+
+    assert "pass-phrase" not in repr(TradingSettings.from_env())
