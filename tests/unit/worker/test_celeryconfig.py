@@ -23,7 +23,7 @@ print(json.dumps({
     "tasks": sorted(tasks),
     "money": sorted(name for name, task in tasks.items() if getattr(task, "moves_money", False)),
     "queues": {name: app.amqp.router.route({}, name)["queue"].name for name in tasks},
-    "consumed": {queue.name: [queue.exchange.name, queue.routing_key] for queue in app.amqp.queues.consume_from.values()},
+    "consumed": {name: [q.exchange.name, q.routing_key] for name, q in app.amqp.queues.consume_from.items()},
     "beat": app.conf.beat_schedule,
     "redelivery": app.conf.broker_transport_options,
     "late": sorted(name for name, task in tasks.items() if task.acks_late and not task.reject_on_worker_lost),
