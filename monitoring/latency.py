@@ -34,6 +34,11 @@ def timestamp(moment: object) -> float | None:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
+def iso_time(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 def queue_wait_ms(started: float, published: float | None, eta: object = None) -> float | None:
     """Return how long a task waited although it was due, or None when nobody said when it was published.
 

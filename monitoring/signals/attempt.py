@@ -9,7 +9,6 @@ import os
 import sys
 from contextlib import AbstractContextManager  # noqa: TC003  # a dataclass's field
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,7 @@ from sentry_sdk.utils import event_from_exception
 from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import ArgumentNames, TradingContext
 from monitoring.delivery.losses import count_lost
-from monitoring.latency import Clock, SlowTasks, elapsed_ms, queue_wait_ms
+from monitoring.latency import Clock, SlowTasks, elapsed_ms, iso_time, queue_wait_ms
 from monitoring.scrubbing import scrub_text
 from monitoring.signals import destination, message, tracing
 
@@ -102,7 +101,7 @@ class Attempt:
             attempt=self.number,
             worker=self.request.hostname,
             pid=os.getpid(),
-            started_at=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds"),
+            started_at=iso_time(self.started),
             queue_wait_ms=rounded(self.queue_wait),
             run_time_ms=rounded(self.run_time()),
             error_class=type(error).__name__ if error is not None else None,

@@ -7,15 +7,20 @@ others the body is left out, and everything else that these loggers say goes on 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from kombu.message import Message
+
 if TYPE_CHECKING:
     from sentry_sdk._types import Event, Hint
 
     from monitoring.signals.parent import Parent
+
+logger = logging.getLogger(__name__)
 
 Fold = Callable[["Parent", Any, Any], bool]
 
@@ -82,7 +87,12 @@ class Duplicates:
             return event
         for (name, template), fold in FOLDS.items():
             if record.name == name and str(record.msg).startswith(template):
-                return None if fold(self.parent, record, hint) else event
+                try:
+                    return None if fold(self.parent, record, hint) else event
+                except Exception:
+                    # A hook that raises loses the event: better told twice than not at all.
+                    logger.exception("could not fold a log line of %s into a report", name)
+                    return event
         return event
 
 
@@ -94,7 +104,7 @@ def _message_in(hint: Any) -> Any | None:
     while traceback is not None:
         for name in ("message", "self"):
             value = traceback.tb_frame.f_locals.get(name)
-            if hasattr(value, "delivery_info") and hasattr(value, "content_type"):
+            if isinstance(value, Message):
                 found = value
         traceback = traceback.tb_next
     return found

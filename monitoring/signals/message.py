@@ -24,6 +24,8 @@ ENQUEUED_TIME: Final = "sentry-task-enqueued-time"
 _VERSION: Final = 1
 #: A header that is longer than anything we write is not ours.
 _MAX_READ: Final = 64 * 1024
+#: The year 5138, in seconds: what is later was not told by a clock.
+_LATEST: Final = 1e11
 
 #: Celery's own headers (protocol 2). Everything else at the top level belongs to somebody.
 _CELERY_HEADERS: Final = frozenset(
@@ -60,12 +62,20 @@ class Carried:
         values: dict[str, Any] = {"v": _VERSION, "p": self.published}
         if self.first_published != self.published:
             values["f"] = self.first_published
-        if known := self.context.known():
-            values["c"] = known
-        if self.trail.records or self.trail.crumbs:
-            room = limit - len(json.dumps(values, separators=(",", ":")))
-            values |= self.trail.packed(max(0, room - len(',"a":,"b":,"d":00000')))
-        return json.dumps(values, separators=(",", ":"), default=str)
+        for field, value in self.context.known().items():
+            # Outside of ASCII a character takes up to 12 bytes; a name that fills the header is no name.
+            context = {**values.get("c", {}), field: value}
+            if len(_json({**values, "c": context})) <= limit:
+                values["c"] = context
+        if self.trail != NO_TRAIL:
+            room = limit - len(_json(values)) - len(',"a":,"b":,"d":00000')
+            if room >= len("[][]"):
+                values |= self.trail.packed(room)
+        return _json(values)
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":"))
 
 
 def decoded(text: object) -> Carried:
@@ -75,17 +85,22 @@ def decoded(text: object) -> Carried:
     try:
         values = json.loads(text)
         published, first = values["p"], values.get("f", values["p"])
-        if values["v"] != _VERSION or not all(isinstance(moment, int | float) for moment in (published, first)):
+        if values["v"] != _VERSION or not (_is_moment(published) and _is_moment(first)):
             raise MalformedHeaderError("another version")
         context = values.get("c", {})
         return Carried(
-            published,
-            first,
+            float(published),
+            float(first),
             TradingContext.of(context) if context else NO_CONTEXT,
             Trail.unpacked(values) if "a" in values or "b" in values else NO_TRAIL,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedHeaderError(str(error)) from error
+
+
+def _is_moment(value: object) -> bool:
+    # By the exact type: True is an int. NaN and infinity are JSON to Python.
+    return type(value) in {int, float} and 0 <= value <= _LATEST  # type: ignore[operator]  # so it is a number
 
 
 def write(headers: dict[str, Any], ours: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from monitoring.context import ArgumentNames
     from monitoring.settings import Settings
-    from monitoring.signals.requests import HeldRequests
+    from monitoring.signals.requests import HeldRequests, Seen
 
 #: How many ends are remembered, to tell each only once. Celery repeats itself within moments.
 _REMEMBERED: Final = 10_000
@@ -58,29 +58,27 @@ class Parent:
         """
         if current_attempt(sender.request) is not None or isinstance(exception, Reject):
             return
-        request = self.held.get(task_id)
-        retries = _retries(request)
-        if request is not None:
-            self._told_pids.append(request.worker_pid)
-        if not self._first(task_id, retries):
+        seen = self.held.seen(task_id, sender.request)
+        if seen.pid is not None:
+            self._told_pids.append(seen.pid)
+        if not self._first(seen):
             return
         end = end_of(exception)
-        with self._scope(sender, request, end.outcome, task_id) as scope:
-            scope.set_tag("attempt", str(retries + 1))
+        with self._scope(sender, seen, end.outcome):
             event, hint = event_from_exception(
                 exception,
                 client_options=sentry_sdk.get_client().options,
-                mechanism={"type": "celery", "handled": False, "data": {"cause": end.cause}},
+                mechanism={"type": "celery", "handled": False},
             )
-            # Celery's own text names a job number of the pool, which splits the group with each kill.
+            # Celery's own text names a job number of the pool, which would split the group with each kill.
             event["exception"]["values"][-1]["value"] = end.cause
             sentry_sdk.capture_event(event, hint=hint)
-            self._count(request)
+            self._count(seen)
 
     def on_task_revoked(self, *, sender: Any, request: Any, terminated: bool, expired: bool, **kw: Any) -> None:
         """Count a task that was revoked, terminated or had expired: no bug; but money not moved is worth a warning."""
-        held = self.held.get(request.id)
-        if not self._first(request.id, _retries(held)):
+        seen = self.held.seen(request.id, request)
+        if not self._first(seen):
             return
         outcome = "expired" if expired else "terminated" if terminated else "revoked"
         cause = {
@@ -88,23 +86,22 @@ class Parent:
             "revoked": "was revoked before it started",
             "terminated": f"was terminated while it ran ({signal_name(kw.get('signum'))})",
         }[outcome]
-        with self._scope(sender, held, outcome, request.id):
+        with self._scope(sender, seen, outcome):
             if getattr(sender, "moves_money", False):
                 sentry_sdk.capture_message(f"{sender.name} {cause}", level="warning")
-            self._count(held)
+            self._count(seen)
 
     def on_task_retry(self, *, sender: Any, request: Any, reason: Any = None, **_: object) -> None:
         """Count a retry that the main process decided: after a lost worker, or for a cold shutdown."""
-        if current_attempt(sender.request) is not None:
+        if current_attempt(request) is not None:
             return
-        held = self.held.get(request.id)
-        if not self._first(request.id, _retries(held)):
+        seen = self.held.seen(request.id, request)
+        if not self._first(seen):
             return
-        outcome = "retry" if reason is not None else "terminated"
-        with self._scope(sender, held, outcome, request.id):
+        with self._scope(sender, seen, "retry" if reason is not None else "terminated"):
             if reason is None:
                 sentry_sdk.capture_message(f"{sender.name} was cut off by a cold shutdown", level="warning")
-            self._count(held)
+            self._count(seen)
 
     def on_task_unknown(self, *, message: Any, name: str, id: str, **_: object) -> None:  # noqa: A002  # Celery's name
         """Report a message for a task that this worker does not have. The body stays here."""
@@ -132,32 +129,30 @@ class Parent:
 
     def is_told_process(self, pid: int) -> bool:
         """Say whether the exit of a pool process is, or will be, told with the task that it ran."""
-        return pid in self._told_pids or self.held.running_in(pid)
+        return pid in self._told_pids or self.held.may_run_in(pid)
 
     @contextmanager
-    def _scope(self, task: Any, request: Any | None, outcome: str, task_id: str) -> Iterator[Any]:
+    def _scope(self, task: Any, seen: Seen, outcome: str) -> Iterator[None]:
         """Open a scope that tells one task, and nothing that the main process gathered for all of them."""
-        headers = request.request_dict if request is not None else {}
-        carried = carried_by(headers)
+        carried = carried_by(seen.headers)
         with sentry_sdk.isolation_scope() as scope:
             _forget_ambient(scope)
             for crumb in carried.trail.crumbs:
                 scope.add_breadcrumb(crumb)
-            args, kwargs = _arguments(request)
-            context_of(self.names, task, args, kwargs).over(carried.context).bind(scope)
-            queue = destination.received_from(task.app, request.delivery_info) if request is not None else None
-            tell(scope, {"task": task.name, "queue": queue, "outcome": outcome})
-            scope.set_tag("celery_task_id", task_id)
+            found = context_of(self.names, task, seen.args or (), seen.kwargs or {})
+            found.over(carried.context).bind(scope)
+            queue = destination.received_from(task.app, seen.delivery_info)
+            tell(scope, {"task": task.name, "queue": queue, "attempt": str(seen.retries + 1), "outcome": outcome})
+            scope.set_tag("celery_task_id", seen.task_id)
             if getattr(task, "moves_money", False):
                 scope.set_tag("moves_money", "true")
             scope.set_transaction_name(task.name, source="task")
-            if trace := {key: headers[key] for key in ("sentry-trace", "baggage") if isinstance(headers.get(key), str)}:
-                scope.generate_propagation_context(trace)
-            context = self._celery_context(task, request, carried, task_id)
-            scope.set_context("celery", context)
+            trace = {key: seen.headers.get(key) for key in ("sentry-trace", "baggage")}
+            scope.generate_propagation_context({key: value for key, value in trace.items() if isinstance(value, str)})
+            scope.set_context("celery", self._celery_context(task, seen, carried))
             if records := [record.known() for record in carried.trail.records]:
                 scope.set_context("attempts", {"records": records})
-            yield scope
+            yield
 
     @contextmanager
     def _message_scope(self, received: Any, outcome: str) -> Iterator[Any]:
@@ -170,33 +165,32 @@ class Parent:
                 scope.set_context("message", {"content_type": received.content_type, "size": len(received.body or "")})
             yield scope
 
-    def _celery_context(self, task: Any, request: Any, carried: message.Carried, task_id: str) -> dict[str, Any]:
-        headers = request.request_dict if request is not None else {}
+    def _celery_context(self, task: Any, seen: Seen, carried: message.Carried) -> dict[str, Any]:
         context = {
-            "id": task_id,
-            "root_id": headers.get("root_id"),
-            "parent_id": headers.get("parent_id"),
-            "worker": getattr(request, "hostname", None),
-            "pid": getattr(request, "worker_pid", None),
-            "attempt": _retries(request) + 1,
+            "id": seen.task_id,
+            "root_id": seen.headers.get("root_id"),
+            "parent_id": seen.headers.get("parent_id"),
+            "worker": seen.worker,
+            "pid": seen.pid,
+            "attempt": seen.retries + 1,
             "max_retries": task.max_retries,
-            "redelivered": bool((getattr(request, "delivery_info", None) or {}).get("redelivered")),
-            "eta": headers.get("eta"),
-            "run_time_ms": rounded(self._run_time(request)),
+            "redelivered": bool((seen.delivery_info or {}).get("redelivered")),
+            "eta": seen.headers.get("eta"),
+            "run_time_ms": rounded(self._run_time(seen)),
             "end_to_end_ms": rounded(elapsed_ms(carried.first_published, self.clock.wall())),
         }
         return {name: value for name, value in context.items() if value is not None}
 
-    def _run_time(self, request: Any | None) -> float | None:
-        return elapsed_ms(getattr(request, "time_start", None), self.clock.wall())
+    def _run_time(self, seen: Seen | None) -> float | None:
+        return elapsed_ms(seen.time_start, self.clock.wall()) if seen is not None else None
 
-    def _count(self, request: Any | None) -> None:
+    def _count(self, seen: Seen | None) -> None:
         """Count this end as every other: the run time is what the main process saw of it, 0 if it never started."""
         if self.settings.metrics:
-            sentry_sdk.metrics.distribution(RUN_TIME, self._run_time(request) or 0.0, unit="millisecond")
+            sentry_sdk.metrics.distribution(RUN_TIME, self._run_time(seen) or 0.0, unit="millisecond")
 
-    def _first(self, task_id: str, retries: int) -> bool:
-        key = (task_id, retries)
+    def _first(self, seen: Seen) -> bool:
+        key = (seen.task_id, seen.retries)
         if key in self._told:
             return False
         self._told[key] = None
@@ -225,18 +219,6 @@ def signal_name(number: Any) -> str:
         return signal.Signals(int(number)).name
     except (TypeError, ValueError):
         return str(number) if number else "no signal"
-
-
-def _retries(request: Any | None) -> int:
-    return int(request.request_dict.get("retries") or 0) if request is not None else 0
-
-
-def _arguments(request: Any | None) -> tuple[Any, Any]:
-    """Return a request's arguments; an unreadable body has none."""
-    try:
-        return (request.args or (), request.kwargs or {}) if request is not None else ((), {})
-    except Exception:  # noqa: BLE001  # decoding somebody's message, on the way of reporting it
-        return (), {}
 
 
 def _forget_ambient(scope: Any) -> None:

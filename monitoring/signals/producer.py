@@ -6,7 +6,6 @@ import sys
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
@@ -14,7 +13,7 @@ from celery import current_app, current_task
 
 from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import TradingContext
-from monitoring.latency import Clock, elapsed_ms, timestamp
+from monitoring.latency import Clock, elapsed_ms, iso_time, timestamp
 from monitoring.signals import destination, message, tracing
 from monitoring.signals.attempt import Attempt, carried_by, current_attempt, rounded
 from monitoring.spans import AnySpan, close_span, open_span, write
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from monitoring.settings import Settings
-    from monitoring.signals.requests import HeldRequests
+    from monitoring.signals.requests import HeldRequests, Seen
 
 PUBLISH_OP: Final = "queue.publish"
 
@@ -73,9 +72,10 @@ class Producer:
         request = current_task.request if current_task else None
         attempt = current_attempt(request) if request is not None else None
         if attempt is None:
-            lost = self.held.get(headers["id"])
-            if lost is not None and headers.get("retries") == int(lost.request_dict.get("retries") or 0) + 1:
-                return _after_lost_worker(lost, headers, now)
+            if self.held.holds(headers["id"]):
+                lost = self.held.seen(headers["id"])
+                if headers.get("retries") == lost.retries + 1:
+                    return _after_lost_worker(lost, headers, now)
             return message.Carried(now, now, TradingContext.current())
         if headers["id"] == attempt.request.id and headers.get("retries") == attempt.number:
             return _next_attempt(attempt, headers, now)
@@ -98,15 +98,15 @@ def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> mess
     return message.Carried(now, first if first is not None else now, TradingContext.current(), trail)
 
 
-def _after_lost_worker(lost: Any, headers: dict[str, Any], now: float) -> message.Carried:
+def _after_lost_worker(lost: Seen, headers: dict[str, Any], now: float) -> message.Carried:
     """Hand on the story of an attempt whose process is gone: the worker's main process publishes the next one."""
-    carried = carried_by(lost.request_dict)
+    carried = carried_by(lost.headers)
     eta = timestamp(headers["eta"]) if headers.get("eta") else None
     record = AttemptRecord(
-        attempt=int(headers["retries"]),
-        worker=lost.hostname,
-        pid=lost.worker_pid,
-        started_at=datetime.fromtimestamp(lost.time_start, UTC).isoformat(timespec="milliseconds"),
+        attempt=lost.retries + 1,
+        worker=lost.worker,
+        pid=lost.pid,
+        started_at=iso_time(lost.time_start) if lost.time_start is not None else None,
         run_time_ms=rounded(elapsed_ms(lost.time_start, now)),
         error_class="WorkerLostError",
         message="the process that ran it is gone, and its breadcrumbs with it",

@@ -1,10 +1,64 @@
-"""The worker's own view of the messages it holds, for as long as it holds them."""
+"""What the worker's main process knows of a task: from its own `Request`, or from what a signal brings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Hold the facts of one message, whoever told them. `time_start` is wall clock; None: it never started."""
+
+    task_id: str
+    headers: Mapping[str, Any]
+    args: Any = ()
+    kwargs: Any = None
+    delivery_info: Any = None
+    worker: str | None = None
+    pid: int | None = None
+    time_start: float | None = None
+
+    @property
+    def retries(self) -> int:
+        """Return Celery's counter, from 0."""
+        return int(self.headers.get("retries") or 0)
+
+    @classmethod
+    def of_request(cls, request: Any) -> Seen:
+        """Read the worker's own `Request`; an unreadable body has no arguments."""
+        try:
+            args, kwargs = request.args, request.kwargs
+        except Exception:  # noqa: BLE001  # decodes somebody's message, on the way of reporting it
+            args, kwargs = (), None
+        return cls(
+            request.id,
+            request.request_dict,
+            args,
+            kwargs,
+            request.delivery_info,
+            request.hostname,
+            request.worker_pid,
+            request.time_start,
+        )
+
+    @classmethod
+    def of_context(cls, task_id: str, context: Any) -> Seen:
+        """Read the `Context` that a signal brings, or nothing."""
+        values = dict(vars(context)) if context is not None else {}
+        headers = {**(values.get("headers") or {}), **values}
+        return cls(
+            task_id,
+            headers,
+            values.get("args"),
+            values.get("kwargs"),
+            values.get("delivery_info"),
+            values.get("hostname"),
+        )
 
 
 @dataclass(slots=True)
@@ -21,13 +75,21 @@ class HeldRequests:
         """Remember a request, weakly."""
         self._by_id[request.id] = request
 
-    def get(self, task_id: str) -> Any | None:
-        """Return the worker's request, or None when this process does not hold it."""
-        return self._by_id.get(task_id)
+    def seen(self, task_id: str, context: Any = None) -> Seen:
+        """Return what is known of a task: from its request while the worker holds it, else from the signal."""
+        request = self._by_id.get(task_id)
+        return Seen.of_request(request) if request is not None else Seen.of_context(task_id, context)
 
-    def running_in(self, pid: int) -> bool:
-        """Say whether a pool process was running one of these."""
-        return any(request.worker_pid == pid for request in list(self._by_id.values()))
+    def holds(self, task_id: str) -> bool:
+        """Say whether this process is the main process of a worker that holds the task."""
+        return task_id in self._by_id
+
+    def may_run_in(self, pid: int) -> bool:
+        """Say whether a pool process was running one of these, or may have been handed one just now."""
+        return any(
+            request.worker_pid == pid or (request._apply_result is not None and request.worker_pid is None)  # noqa: SLF001  # Celery's
+            for request in list(self._by_id.values())
+        )
 
     def of_job(self, job: int) -> Any | None:
         """Return the request that the pool runs as this job."""
