@@ -11,7 +11,7 @@ import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -21,7 +21,7 @@ import sentry_sdk
 from monitoring.settings import CONTEXT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from sentry_sdk.scope import Scope
 
@@ -37,15 +37,19 @@ def normalised(field: str, value: object) -> str | None:
     Exchanges are lower case and symbols upper case. Only plain values count: the text of any other object could hold
     anything.
     """
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+    try:
+        if isinstance(value, Enum):
+            value = value.value
+        if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+            return None
+        text = str(value)[: 4 * MAX_VALUE]
+    except Exception:  # noqa: BLE001  # a number of 5000 digits, an object that lies about its class: not a name
         return None
-    # Relay turns a tag with a line break into null.
-    text = " ".join(str(value)[: 4 * MAX_VALUE].split())
     if not text.isprintable():
-        text = "".join(character for character in text if character.isprintable())
-    return _CASE.get(field, str)(text[:MAX_VALUE]) or None
+        # Relay turns a tag with a line break into null.
+        text = "".join(character for character in text if character.isprintable() or character.isspace())
+    # Last, because a letter may become several: ß is SS.
+    return _CASE.get(field, str)(" ".join(text.split()))[:MAX_VALUE].rstrip() or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,11 @@ class ArgumentNames:
         """Find the context in the arguments of a call. Never raises; costs a look-up per field.
 
         By the function's signature, so positional arguments count; then in the fields of arguments that are
-        dictionaries, dataclasses, named tuples or models.
+        dictionaries, dataclasses, named tuples or models; then in the signature's defaults.
         """
         found: dict[str, str] = {}
-        for field, name, position in _plan(function, self):
+        plan = _plan(function, self)
+        for field, name, position, _ in plan:
             if field in found:
                 continue
             if name in kwargs:
@@ -144,15 +149,18 @@ class ArgumentNames:
                 found[field] = text
         if len(found) < len(CONTEXT_FIELDS):
             self._look_inside((*args, *kwargs.values()), found)
+        for field, _, _, default in plan:
+            if default is not None:
+                found.setdefault(field, default)
         return TradingContext(**found)
 
     def _look_inside(self, values: tuple[object, ...], found: dict[str, str]) -> None:
         for value in values[:_MAX_CONTAINERS]:
-            read = _reader(value)
-            if read is None:
+            member = _reader(value)
+            if member is None:
                 continue
             for name, field in self.field_of.items():
-                if field not in found and (text := normalised(field, read(name))) is not None:
+                if field not in found and (text := normalised(field, member(name))) is not None:
                     found[field] = text
 
 
@@ -161,40 +169,57 @@ _MAX_CONTAINERS: Final = 16
 
 
 def _reader(value: object) -> Callable[[str], object] | None:
-    """Return how to read a named field of a container argument, or None for what is no container."""
-    if isinstance(value, str | int | float | None):
-        return None
-    if isinstance(value, dict):
-        return value.get
+    """Return how to read a named field of a container argument, or None for what is no container. Never raises."""
+    # By its true type: a proxy lies about its class, or raises when asked.
     kind = type(value)
-    if hasattr(kind, "__dataclass_fields__") or hasattr(kind, "model_fields") or hasattr(kind, "_fields"):
-        return lambda name: _attribute(value, name)
+    if kind in _PLAIN:
+        return None
+    if issubclass(kind, dict):
+        return partial(dict.get, value)
+    for declared in _FIELD_LISTS:
+        names = _attempted(partial(getattr, kind), declared)
+        if isinstance(names, dict | tuple):
+            # Declared fields only: a property would run the application's code.
+            return partial(_declared, names, partial(getattr, value))
     return None
 
 
-def _attribute(value: object, name: str) -> object:
+_PLAIN: Final = frozenset({str, int, float, bool, bytes, list, tuple, set, type(None)})
+
+#: Where a dataclass, a pydantic model and a named tuple list their fields.
+_FIELD_LISTS: Final = ("__dataclass_fields__", "model_fields", "_fields")
+
+
+def _declared(names: Container[str], read: Callable[[str], object], name: str) -> object:
+    return _attempted(read, name) if name in names else None
+
+
+def _attempted(read: Callable[[str], object], name: str) -> object:
     try:
-        return getattr(value, name, None)
-    except Exception:  # noqa: BLE001  # a model's property may raise anything, and this runs inside the user's task
+        return read(name)
+    except Exception:  # noqa: BLE001  # this runs inside the user's task: a field that cannot be read is unknown
         return None
 
 
 @lru_cache(maxsize=2048)
-def _plan(function: Callable[..., object], names: ArgumentNames) -> tuple[tuple[str, str, int | None], ...]:
-    """List (field, argument name, position) to look at, in order; made once for a task."""
+def _plan(function: Callable[..., object], names: ArgumentNames) -> tuple[tuple[str, str, int | None, str | None], ...]:
+    """List (field, argument name, position, default) to look at, in order; made once for a task."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return tuple((field, name, None) for name, field in names.field_of.items())
+        return tuple((field, name, None, None) for name, field in names.field_of.items())
     positions = {
         parameter.name: position
         for position, parameter in enumerate(parameters)
         if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}
     }
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    keywords = {parameter.name for parameter in parameters}
+    # `Parameter.empty` is no plain value, so that it normalises to None.
+    defaults = {parameter.name: parameter.default for parameter in parameters}
     return tuple(
-        (field, name, positions.get(name)) for name, field in names.field_of.items() if open_ended or name in keywords
+        (field, name, positions.get(name), normalised(field, defaults.get(name)))
+        for name, field in names.field_of.items()
+        if open_ended or name in defaults
     )
 
 
