@@ -8,12 +8,16 @@ from monitoring.filtering.decision import Decision
 from monitoring.filtering.enrich import recovered
 from monitoring.filtering.errors import EXCHANGE_ERRORS
 from monitoring.filtering.errors.row import ErrorRow, Persistence, Treatment
+from monitoring.filtering.explain import errors_as_table, explain, policy_as_table
+from monitoring.filtering.failover import FailoverWindow, shared_window
 from monitoring.filtering.filter import EventFilter
 from monitoring.filtering.flood import FloodGuard
 from monitoring.filtering.ledger import Ledger
 from monitoring.filtering.local_window import LocalWindow
 from monitoring.filtering.operations import Operation, credential_hash
 from monitoring.filtering.rules import POLICY, DropRule, drop_environments, drop_exceptions, drop_loggers, without
+from monitoring.filtering.shared_window import SharedWindow
+from monitoring.filtering.watch import Watch
 from monitoring.filtering.window import Outage
 
 __all__ = [
@@ -24,18 +28,25 @@ __all__ = [
     "DropRule",
     "ErrorRow",
     "EventFilter",
+    "FailoverWindow",
     "FloodGuard",
     "Ledger",
     "LocalWindow",
     "Operation",
     "Outage",
     "Persistence",
+    "SharedWindow",
     "Treatment",
+    "Watch",
     "classify",
     "credential_hash",
     "drop_environments",
     "drop_exceptions",
     "drop_loggers",
+    "errors_as_table",
+    "explain",
+    "policy_as_table",
     "recovered",
+    "shared_window",
     "without",
 ]

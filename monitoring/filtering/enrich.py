@@ -25,7 +25,7 @@ def enrich(event: Event, decision: Decision) -> Event:
     if what is not None:
         tags["error_kind"] = what.kind
         if what.row is not None:
-            at_least = "error" if decision.rule == "retries_exhausted" else what.severity
+            at_least = "error" if decision.rule == "money_failed" else what.severity
             event["level"] = max(what.severity, at_least, key=_LEVELS.index)
             event.setdefault("fingerprint", list(decision.fingerprint))
         if what.code is not None:

@@ -113,7 +113,7 @@ class EventFilter:
             if decided is None and (failure := counted_by(event, what, operation)) is not None:
                 verdict = self._watch.failed(failure, dry=dry)
                 decided = by_window(what, failure.rule, verdict)
-        if decided is None or decided[1] == "retries_exhausted":
+        if decided is None or decided[1] == "money_failed":
             passes, held_back = self._flood(fingerprint, dry=dry)
             if not passes:
                 decided = (False, "flood", self.flood.reason)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GATES = (
     ("money", "kept: nobody knows whether an operation that moves money was carried out"),
     ("users_mistake", "suppressed: the exchange refused what a user's request asked for"),
-    ("retries_exhausted", "kept: the last attempt of a task that moves money has failed"),
+    ("money_failed", "kept: an operation that moves money has failed, though nothing was carried out"),
     ("trading_outcome", "suppressed: a normal outcome of trading, counted"),
     ("not_persistent", "suppressed until it persists; then one event per cool-down, for all processes"),
     ("told_already", "suppressed: told once, and again after the cool-down"),
@@ -60,7 +60,7 @@ def without_window(what: Classification, operation: Operation) -> tuple[bool, st
     if what.treatment is Treatment.USER and operation.web:
         return False, "users_mistake", what.reason
     if operation.money and _at_least_an_error(what, operation):
-        return True, "retries_exhausted", f"an operation that moves money has failed: {what.reason}"
+        return True, "money_failed", f"an operation that moves money has failed: {what.reason}"
     if what.treatment is Treatment.STATE and what.window is None:
         return False, "trading_outcome", what.reason
     return None

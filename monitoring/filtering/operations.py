@@ -28,8 +28,8 @@ _READING: Final = _words_of(
 )
 _CHANGING: Final = _words_of(
     """
-    amend borrow buy cancel close convert create deposit edit exit hedge liquidate liquidation long modify move open order
-    place rebalance redeem reduce repay replace sell set short submit swap trade transfer withdraw withdrawal
+    amend borrow buy cancel close convert create deposit edit exit hedge liquidate liquidation long modify move open
+    order place rebalance redeem reduce repay replace sell set short submit swap trade transfer withdraw withdrawal
     """
 )
 _NOUNS: Final = _words_of("book data fee fees history info limits price rate rates report status")

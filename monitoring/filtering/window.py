@@ -11,14 +11,16 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from monitoring.filtering.errors.row import MAX_COUNT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitoring.filtering.errors.row import Persistence
 
 MAX_BOTS: Final = 20
-#: Most tasks that are remembered per key; thresholds lie far below.
-MAX_HITS: Final = 1000
+#: Most tasks that are remembered per key; no threshold may lie above.
+MAX_HITS: Final = MAX_COUNT
 #: Most outages that are open at once; beyond that something else is wrong.
 MAX_OUTAGES: Final = 200
 CALM_SECONDS: Final = 30.0

@@ -14,6 +14,10 @@ Scope = Literal["exchange", "credential", "bot", "symbol"]
 """Whose trouble an error is: everybody's on the exchange, one API key's, one bot's, or one symbol's."""
 
 
+#: Tasks that a window remembers per key.
+MAX_COUNT: Final = 200
+
+
 class Treatment(StrEnum):
     """What the filter does with an error of a kind, when no rule before has decided."""
 
@@ -45,6 +49,18 @@ class Persistence:
     cooldown: float = 3600.0
     sparse_count: int = 3
     sparse_seconds: float = 1800.0
+
+    def __post_init__(self) -> None:
+        """Refuse what the window could never count."""
+        if not 1 <= self.count <= MAX_COUNT:
+            raise ValueError(f"Persistence.count must be from 1 to {MAX_COUNT}, got {self.count}")
+        if self.seconds <= 0 or self.cooldown < 0:
+            raise ValueError(f"Persistence needs seconds > 0 and cooldown >= 0, got {self.seconds} and {self.cooldown}")
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        after = f"once per {self.cooldown / 3600:g} h"
+        return after if self.count == 1 else f"{self.count} tasks in {self.seconds / 60:g} min, then {after}"
 
 
 #: The ordinary window: five tasks within ten minutes.

@@ -75,8 +75,8 @@ PYTHON: Final[tuple[ErrorRow, ...]] = (
     *(
         ErrorRow(name, "bug", "error", BUG, "our code is wrong", package="builtins")
         for name in (
-            "ArithmeticError", "AssertionError", "AttributeError", "BufferError", "ImportError", "LookupError", "NameError",
-            "NotImplementedError", "RecursionError", "SyntaxError", "TypeError", "ValueError",
+            "ArithmeticError", "AssertionError", "AttributeError", "BufferError", "ImportError", "LookupError",
+            "NameError", "NotImplementedError", "RecursionError", "SyntaxError", "TypeError", "ValueError",
         )
     ),
 )  # fmt: skip
