@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
-from sentry_sdk.integrations.logging import ignore_logger, ignore_logger_for_sentry_logs
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger, ignore_logger_for_sentry_logs
 from sentry_sdk.integrations.redis import RedisIntegration
 
 from monitoring import scrubbing
@@ -52,13 +52,13 @@ def start(
     *,
     component: str | None,
     integrations: Sequence[Integration],
-    fold: Callable[[Any, Any], Any],
+    fold: Callable[[logging.LogRecord], bool],
     options: dict[str, Any],
 ) -> bool:
     """Start the SDK once in this process and say whether it runs.
 
-    Later calls start nothing; a `component` named then replaces the first. `fold` drops events that are told otherwise,
-    before all other hooks. `options` go to the SDK; hooks among them run before ours.
+    Later calls start nothing; a `component` named then replaces the first. `fold` says of a log record
+    whether it becomes an event. `options` go to the SDK; hooks among them run before ours.
     """
     global _started  # noqa: PLW0603  # the SDK's client is global to the process, and so is whether we started it
     if not settings.active:
@@ -108,7 +108,10 @@ def renew_client() -> None:
 
 
 def _options(
-    settings: Settings, integrations: Sequence[Integration], fold: Callable[[Any, Any], Any], given: dict[str, Any]
+    settings: Settings,
+    integrations: Sequence[Integration],
+    fold: Callable[[logging.LogRecord], bool],
+    given: dict[str, Any],
 ) -> dict[str, Any]:
     assert settings.dsn is not None  # noqa: S101  # `active` says so; this is for the type checker
     dropped = EventFilter()
@@ -136,9 +139,13 @@ def _options(
         "before_send_span": (scrubbing.scrub_span,),
     }
     chained = {name: _chain(given.get(name), ours_after) for name, ours_after in hooks.items()}
-    told_once = chained["before_send"]
-    chained["before_send"] = lambda event, hint: None if fold(event, hint) is None else told_once(event, hint)
-    return {**ours, **given, **chained, "integrations": [*integrations, *given.get("integrations", ())]}
+    extra = list(given.get("integrations", ()))
+    logs = next((each for each in extra if isinstance(each, LoggingIntegration)), None)
+    if logs is None:
+        extra.append(logs := LoggingIntegration())
+    if logs._handler is not None:  # noqa: SLF001  # before the event is made: a hook that drops it would count as a loss
+        logs._handler.addFilter(fold)  # noqa: SLF001  # as above
+    return {**ours, **given, **chained, "integrations": [*integrations, *extra]}
 
 
 def _without(given: Sequence[Integration], *kinds: type[Integration]) -> list[type[Integration]]:

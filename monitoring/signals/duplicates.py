@@ -11,25 +11,24 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kombu.message import Message
 
 if TYPE_CHECKING:
-    from sentry_sdk._types import Event, Hint
-
     from monitoring.signals.parent import Parent
 
 logger = logging.getLogger(__name__)
 
-Fold = Callable[["Parent", Any, Any], bool]
+#: Report a record's task if nobody else does, and say whether the record may be dropped.
+Fold = Callable[["Parent", logging.LogRecord], bool]
 
 
-def _told_by_signal(_: Parent, __: Any, ___: Any) -> bool:
+def _told_by_signal(_: Parent, __: logging.LogRecord) -> bool:
     return True
 
 
-def _handler_error(parent: Parent, record: Any, _: Any) -> bool:
+def _handler_error(parent: Parent, record: logging.LogRecord) -> bool:
     """Tell a lost worker whose message goes back on the queue: for that one there is no signal at all."""
     error = record.args[0] if isinstance(record.args, tuple) and record.args else None
     job = re.search(r"Job: (\d+)", str(error))
@@ -38,20 +37,21 @@ def _handler_error(parent: Parent, record: Any, _: Any) -> bool:
     return True
 
 
-def _process_exit(parent: Parent, record: Any, _: Any) -> bool:
+def _process_exit(parent: Parent, record: logging.LogRecord) -> bool:
     """Keep the exit of an idle process; that of a busy one is told with its task."""
-    return len(record.args) > 1 and parent.is_told_process(record.args[1])
+    pid = record.args[1] if isinstance(record.args, tuple) and len(record.args) > 1 else None
+    return isinstance(pid, int) and parent.is_told_process(pid)
 
 
-def _undecodable(parent: Parent, record: Any, hint: Any) -> bool:
-    error = record.args[0]
-    parent.on_unreadable(_message_in(hint), f"its body cannot be decoded ({type(error).__name__})")
+def _undecodable(parent: Parent, record: logging.LogRecord) -> bool:
+    error = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    parent.on_unreadable(_message_in(record), f"its body cannot be decoded ({type(error).__name__})")
     return True
 
 
-def _worker_died(parent: Parent, _: Any, hint: Any) -> bool:
+def _worker_died(parent: Parent, record: logging.LogRecord) -> bool:
     """Tell why the worker died if it was a message of the wrong shape; any other reason stays as it was logged."""
-    found = _message_in(hint)
+    found = _message_in(record)
     if found is None:
         return False
     parent.on_unreadable(found, "its body has the wrong shape: Celery stops the worker and puts the message back")
@@ -75,31 +75,27 @@ FOLDS: Final[Mapping[tuple[str, str], Fold]] = MappingProxyType(
 
 
 class Duplicates:
-    """Be the first hook of `before_send`: return the event, or None when it is told elsewhere."""
+    """Be a filter of the SDK's log handler: False for a record that is told elsewhere, and so becomes no event."""
 
     def __init__(self, parent: Parent) -> None:
         self.parent = parent
 
-    def __call__(self, event: Event, hint: Hint) -> Event | None:
-        """Fold one event."""
-        record = hint.get("log_record")
-        if record is None:
-            return event
+    def __call__(self, record: logging.LogRecord) -> bool:
+        """Fold one record. Celery's own log shows it all the same."""
         for (name, template), fold in FOLDS.items():
             if record.name == name and str(record.msg).startswith(template):
                 try:
-                    return None if fold(self.parent, record, hint) else event
+                    return not fold(self.parent, record)
                 except Exception:
-                    # A hook that raises loses the event: better told twice than not at all.
+                    # This runs inside somebody's logging call; and better told twice than not at all.
                     logger.exception("could not fold a log line of %s into a report", name)
-                    return event
-        return event
+                    return True
+        return True
 
 
-def _message_in(hint: Any) -> Any | None:
+def _message_in(record: logging.LogRecord) -> Message | None:
     """Find the broker's message that an error was raised about, in the frames that handled it."""
-    exc_info = hint.get("exc_info")
-    traceback = exc_info[2] if exc_info else None
+    traceback = record.exc_info[2] if record.exc_info else None
     found = None
     while traceback is not None:
         for name in ("message", "self"):
