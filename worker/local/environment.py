@@ -52,20 +52,23 @@ def prepare(
     """
     given = {**(read_dotenv() if dotenv is None else dotenv), **environ}
     settings: dict[str, str] = {}
-    commands = dict(chosen)
+    elsewhere: set[str] = set()
     summary: list[str] = []
     ports: dict[str, str] = {}
     for name, service in SERVICES.items():
         if name not in everything:
             continue
-        address = next(iter(service.provides), None)
-        if address and given.get(address):
-            summary.append(_own_service(name, address, given[address], environ))
-            commands.pop(name, None)
-            continue
-        if service.port_variable:
-            ports[service.port_variable] = port = _port(service, given, ports, start=name in commands)
+        if service.address and given.get(service.address):
+            summary.append(_own_service(name, service.address, given[service.address], environ))
+            elsewhere.add(name)
+        elif service.only_with in elsewhere:
+            summary.append(f"{name} is not started here: it uses nothing but a {service.only_with} of this machine")
+            elsewhere.add(name)
+        else:
+            port = _port(service, given, ports, start=name in chosen)
+            ports |= {service.port_variable: port} if service.port_variable else {}
             settings |= {variable: value.format(port=port) for variable, value in service.provides.items()}
+    commands = {name: command for name, command in chosen.items() if name not in elsewhere}
     settings = {name: given.get(name) or value for name, value in settings.items()} | ports
     data = given.get("LOCAL_DATA") or DATA_DIRECTORY
     Path(data).mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,9 @@ def prepare(
 
 def _port(service: Service, given: Mapping[str, str], used: Mapping[str, str], *, start: bool) -> str:
     """Choose the port of a service; one that is not to be started by us is only named, not checked."""
-    variable = str(service.port_variable)
+    variable = service.port_variable
+    if variable is None:
+        return ""
     if wanted := given.get(variable):
         if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) <= _LAST_PORT:
             raise ConfigurationError(f"{variable} must be a port number from 1 to {_LAST_PORT}, got {wanted!r}")

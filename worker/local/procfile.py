@@ -71,6 +71,7 @@ def run(plan: Plan, screen: Screen, *, grace: float = GRACE_SECONDS) -> int:
             while True:
                 stack.pause()
         except StopRequestedError:
+            screen.say("stopping")
             return 0
         except ProcessDiedError as error:
             screen.say(str(error), bad=True)

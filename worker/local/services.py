@@ -12,6 +12,13 @@ from typing import Final
 from worker.local.process import Process
 
 HOST: Final = "127.0.0.1"
+EVERYDAY_FAULTS: Final = (
+    "binance:timeout=0.02,rate_limit=0.04,slow=0.03@0.8s;"
+    "kraken:create_order.lost=0.05,drop=0.03,slow=0.08@1.2s;"
+    "okx:rate_limit=0.05,create_order.reject=0.02,create_order.timeout=0.25"
+)
+"""What goes wrong with live traffic: enough that every page shows something, each kind of it somewhere."""
+
 _ANSWER_SECONDS = 1.0
 _HTTP_OK = 200
 
@@ -67,14 +74,17 @@ def writes(pattern: str) -> Ready:
 class Service:
     """One row of `SERVICES`.
 
-    ``provides`` are variables for all processes, used where the user has set none; ``{port}`` is this service's port.
-    The first of them is the address: a user who has set that one has a service of his own, and ours is not started.
+    ``provides`` are variables for all processes, used where the operator has set none; ``{port}`` is this service's.
+    ``address`` is the one of them that says where the service is: an operator who has set it has a service of his own,
+    and ours is not started. A process that is ``only_with`` such a service is not started then either.
     """
 
     ready: Ready = as_soon_as_it_runs
     port_variable: str | None = None
     preferred_port: int = 0
+    address: str | None = None
     provides: Mapping[str, str] = field(default_factory=dict)
+    only_with: str | None = None
 
 
 SERVICES: Final[Mapping[str, Service]] = {
@@ -82,6 +92,7 @@ SERVICES: Final[Mapping[str, Service]] = {
         ready=answers_ping("REDIS_PORT"),
         port_variable="REDIS_PORT",
         preferred_port=6399,
+        address="CELERY_BROKER_URL",
         provides={
             "CELERY_BROKER_URL": f"redis://{HOST}:{{port}}/0",
             "CELERY_RESULT_BACKEND": f"redis://{HOST}:{{port}}/1",
@@ -91,6 +102,7 @@ SERVICES: Final[Mapping[str, Service]] = {
         ready=answers_http("LOCAL_SENTRY_PORT", "/healthz"),
         port_variable="LOCAL_SENTRY_PORT",
         preferred_port=9000,
+        address="SENTRY_DSN",
         provides={
             "SENTRY_DSN": f"http://local@{HOST}:{{port}}/1",
             "SENTRY_ENABLED": "true",
@@ -100,4 +112,6 @@ SERVICES: Final[Mapping[str, Service]] = {
     "worker": Service(ready=writes(r"\bready\.$")),
     "web": Service(ready=answers_http("PORT", "/healthz"), port_variable="PORT", preferred_port=8000),
     "beat": Service(ready=writes(r"\bbeat: Starting\b")),
+    # Made-up orders go to our own server, never to the workers of a broker that the operator has named.
+    "traffic": Service(only_with="redis", provides={"PAPER_FAULTS": EVERYDAY_FAULTS}),
 }
