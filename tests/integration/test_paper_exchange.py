@@ -87,7 +87,7 @@ def test_same_client_order_id_in_many_processes_is_one_order(shared: PaperExchan
     assert len(answers) == PROCESSES
     assert len(set(answers)) == 1
     order = json.loads(answers[0])
-    assert (order["status"], order["filled"]) == ("closed", "0.5")
+    assert (order["status"], Decimal(order["filled"])) == ("closed", Decimal("0.5"))
     assert shared.fetch_positions()[0].amount == Decimal("0.5")
     paid = Decimal(order["cost"]) + Decimal(order["fee"])
     assert shared.fetch_balance()["USDT"].total == STARTING_BALANCES["USDT"] - paid

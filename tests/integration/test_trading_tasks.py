@@ -100,7 +100,8 @@ def test_order_is_placed_and_told_in_plain_json(send: Send, paper: PaperExchange
     task = send("orders.place_order", side="buy", amount="0.50")
     order = answer(task)
 
-    assert (order["status"], order["filled"], order["bot_id"]) == ("closed", "0.50", paper.account)
+    assert (order["status"], order["amount"], order["bot_id"]) == ("closed", "0.50", paper.account)
+    assert Decimal(order["filled"]) == Decimal("0.5")
     assert order["client_order_id"] == client_order_id_of(task.id)
     assert Decimal(order["cost"]) == paper.fetch_order(order["client_order_id"], RISING).cost
     assert Ledger("binance", paper.server).unsettled(older_than_seconds=0) == []
