@@ -34,7 +34,7 @@ SECRET_WORDS: Final = names("""
 # So does a last word that ends in one of these: names that run words together.
 SECRET_ENDINGS: Final = (
     *("apikey", "apisecret", "secretkey", "privatekey", "accesskey", "password", "passphrase", "listenkey"),
-    *("accesstoken", "authtoken", "fatoken", "signature", "sessionid"),
+    *("accesstoken", "authtoken", "fatoken", "signature", "sessionid", "appkey", "accesskeyid"),
 )
 # `key` and `token` are secret after one of these words. An exchange's name alone says as much: BINANCE_KEY.
 KEY_OWNERS: Final = names("""
@@ -91,6 +91,7 @@ ADDRESS_NAMES: Final = names("""
     address wallet wallet_address to from from_address to_address deposit_address withdraw_address withdrawal_address
     recipient sender payee destination_address source_address addr owner maker taker
 """)
+ADDRESS_ENDINGS: Final = ("_wallet", "_wallet_address")
 # Inside `user`, and only there, these words are somebody's.
 USER_NAMES: Final = names("name uid ip ip_address address geo login nickname display_name handle")
 # Inside a URL's query, and only there, these are an exchange's.
@@ -155,4 +156,4 @@ def _about_somebody(words: tuple[str, ...]) -> Kind:
     whole = "_".join(words)
     if whole in PERSONAL_NAMES or whole.endswith(PERSONAL_ENDINGS):
         return Kind.PERSONAL
-    return Kind.ADDRESS if whole in ADDRESS_NAMES else Kind.PLAIN
+    return Kind.ADDRESS if whole in ADDRESS_NAMES or whole.endswith(ADDRESS_ENDINGS) else Kind.PLAIN

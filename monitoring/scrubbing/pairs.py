@@ -10,7 +10,7 @@ from typing import Final
 
 from monitoring.scrubbing.marks import MARKS
 from monitoring.scrubbing.names import Kind
-from monitoring.scrubbing.readings import ANYWHERE, HEADERS, QUERY, SOURCE, Reading
+from monitoring.scrubbing.readings import ANYWHERE, HEADERS, QUERY, SOURCE, USER, Reading
 from monitoring.scrubbing.values import masked
 
 _NAME: Final = re.compile(
@@ -26,11 +26,12 @@ _NAME: Final = re.compile(
     re.VERBOSE,
 )
 _OPENING: Final = re.compile(r"""[bBrRuUfF]{0,2}(?P<escape>\\*)(?P<quote>\"\"\"|'''|["'])""")
+# In the repr of a repr a backslash before a quote may be doubled: no quote after a backslash ends a value.
 _BODY: Final = {
-    '"': re.compile(r'(?:[^"\\]|\\.)*+', re.DOTALL),
-    "'": re.compile(r"(?:[^'\\]|\\.)*+", re.DOTALL),
-    '"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*+', re.DOTALL),
-    "'''": re.compile(r"(?:[^'\\]|\\.|'(?!''))*+", re.DOTALL),
+    '"': re.compile(r'(?:[^"\\]|\\++.)*+', re.DOTALL),
+    "'": re.compile(r"(?:[^'\\]|\\++.)*+", re.DOTALL),
+    '"""': re.compile(r'(?:[^"\\]|\\++.|"(?!""))*+', re.DOTALL),
+    "'''": re.compile(r"(?:[^'\\]|\\++.|'(?!''))*+", re.DOTALL),
 }
 # Without quotes a value ends at a space, and at punctuation that nothing of the same word follows, or a further pair.
 _BARE: Final = re.compile(
@@ -66,7 +67,7 @@ def scrub_pairs(text: str, reading: Reading = ANYWHERE) -> str:
     """Return the text without the values of names that tell a secret; the same object if there is none."""
     if "=" not in text and ":" not in text and "," not in text and "--" not in text:
         return text
-    header_regions = _header_regions(text) if reading is ANYWHERE else ()
+    header_regions = _header_regions(text) if _may_change(reading) else ()
     kept: list[str] = []
     done = at = 0
     while found := _NAME.search(text, at):
@@ -94,12 +95,17 @@ def _bare_name(text: str, found: re.Match[str]) -> str:
 
 def _kind(text: str, found: re.Match[str], reading: Reading, header_regions: tuple[tuple[int, int], ...]) -> Kind:
     start = found.start()
-    if reading is ANYWHERE:
+    if _may_change(reading):
         if start and text[start - 1] in "?&":
             reading = QUERY
         elif any(first <= start < last for first, last in header_regions):
             reading = HEADERS
     return reading.classify(_bare_name(text, found))
+
+
+def _may_change(reading: Reading) -> bool:
+    """Tell whether a text may quote a URL or headers, which are read as such."""
+    return reading is ANYWHERE or reading is USER
 
 
 def _value(text: str, at: int, name: str, reading: Reading) -> tuple[int, int]:

@@ -74,10 +74,11 @@ SHAPES: Final[tuple[Shape, ...]] = (
         ("PRIVATE KEY",),
         re.compile(r"(?:[A-Za-z0-9+/=]{16,}+(?:\s|\\n)*+)*-----END[ A-Z0-9]{0,40}PRIVATE KEY-----"),
     ),
+    # Also a Flask session, and the JSON that some exchanges sign and send as base64.
     Shape(
         "jwt",
         ("eyJ", ".eJ"),
-        re.compile(r"(?<![\w-])(?:eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}|\.eJ[\w-]{8,}+(?:\.[\w-]++){1,2})"),
+        re.compile(r"(?<![\w-])(?:eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}|eyJ[\w+/-]{30,}+={0,2}|\.eJ[\w-]{8,}+(?:\.[\w-]++){1,2})"),
     ),
     Shape(
         "prefixed key",

@@ -8,9 +8,9 @@ from typing import Final
 
 from monitoring.scrubbing.marks import FILTERED
 
-_URL: Final = re.compile(r"""(?<![\w+.-])[\w+.-]++:\\?/\\?/[^\s"'<>`]++""")
-_NEXT_URL: Final = re.compile(r"[;,](?=[\w+.-]{1,40}:\\?/\\?/)")
-_SLASHES: Final = re.compile(r":\\?/\\?/")
+_URL: Final = re.compile(r"""(?<![\w+.-])[\w+.-]++:\\{0,4}/\\{0,4}/[^\s"'<>`]++""")
+_NEXT_URL: Final = re.compile(r"[;,](?=[\w+.-]{1,40}:\\{0,4}/\\{0,4}/)")
+_SLASHES: Final = re.compile(r":\\{0,4}/\\{0,4}/")
 _END_OF_AUTHORITY: Final = re.compile(r"[/?#\\]")
 _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d{0,5})?[)\].,;]*")
 
@@ -51,7 +51,7 @@ _LISTEN_KEY: Final = re.compile(r"(/(?:ws|stream)/)[A-Za-z0-9]{60,}+")
 
 def scrub_urls(text: str) -> str:
     """Return the text with its URLs fit to be shown; the same object if it has none."""
-    if "//" not in text and "/\\/" not in text and "/bot" not in text and "/ws/" not in text:
+    if "//" not in text and "/\\" not in text and "/bot" not in text and "/ws/" not in text:
         return text
     text = _URL.sub(lambda found: _scrub_several(found[0]), text)
     # Also where only the path is shown, as in urllib3's "Max retries exceeded with url: /bot…".

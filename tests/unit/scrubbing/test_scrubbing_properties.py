@@ -21,12 +21,48 @@ SECRET = "kX9-vault/Zq7+Rm2=Yp4"
 # Text that is likely to hit a rule: fragments of everything the rules look for, in any order.
 FRAGMENTS = st.sampled_from(
     [
-        *("api_key", "apiKey", "password", "signature", "token", "KEY", "Authorization", "Cookie", "headers", "--secret"),
-        *("=", ":", ": ", "': '", '": "', "\\\"", "'", '"', "{", "}", "[", "]", "(", ")", ",", ";", "&", "?", " ", "\n"),
+        *(
+            "api_key",
+            "apiKey",
+            "password",
+            "signature",
+            "token",
+            "KEY",
+            "Authorization",
+            "Cookie",
+            "headers",
+            "--secret",
+        ),
+        *("=", ":", ": ", "': '", '": "', '\\"', "'", '"', "{", "}", "[", "]", "(", ")", ",", ";", "&", "?", " ", "\n"),
         *("\\n", "\\r\\n", "\\", "://", "//", "@", "/", "redis", "https", "host", "example.com", "Bearer ", "Basic "),
-        *("eyJhbGciOi", ".", "eyJzdWIiOiIx", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "AKIA", "ghp_"),
-        *("0123456789abcdef", "A" * 20, "abandon ", "about", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "sk_live_"),
-        *("[Filtered]", "[Truncated]", "bot123456789:", "hooks.slack.com/services/", "%s", "None", "HTTP/1.1\r\n", "0x" + "aB" * 20),
+        *(
+            "eyJhbGciOi",
+            ".",
+            "eyJzdWIiOiIx",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----END PRIVATE KEY-----",
+            "AKIA",
+            "ghp_",
+        ),
+        *(
+            "0123456789abcdef",
+            "A" * 20,
+            "abandon ",
+            "about",
+            "4111 1111 1111 1111",
+            "DE89 3704 0044 0532 0130 00",
+            "sk_live_",
+        ),
+        *(
+            "[Filtered]",
+            "[Truncated]",
+            "bot123456789:",
+            "hooks.slack.com/services/",
+            "%s",
+            "None",
+            "HTTP/1.1\r\n",
+            "0x" + "aB" * 20,
+        ),
     ]
 )
 TEXTS = st.one_of(st.text(max_size=60), st.lists(FRAGMENTS, max_size=14).map("".join))
@@ -52,7 +88,9 @@ LEAVES = st.one_of(
     st.builds(Broken),
     st.builds(object),
 )
-KEYS = st.one_of(TEXTS, st.integers(), st.none(), st.booleans(), st.tuples(TEXTS, st.integers()), st.binary(max_size=10))
+KEYS = st.one_of(
+    TEXTS, st.integers(), st.none(), st.booleans(), st.tuples(TEXTS, st.integers()), st.binary(max_size=10)
+)
 
 
 def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -172,12 +210,29 @@ def test_a_registered_secret_never_passes(spelling: str, secret: str, around: tu
     register_secret(secret)
     spelt = SPELLINGS[spelling](secret)
     text = f"{around[0]} {spelt} {around[1]}"
-    value: Any = [text, {"a": text}, {text: 1}, (text, [text]), {"x": [{"y": (text,)}]}, text.encode("utf-8", "replace")][shape]
+    value: Any = [
+        text,
+        {"a": text},
+        {text: 1},
+        (text, [text]),
+        {"x": [{"y": (text,)}]},
+        text.encode("utf-8", "replace"),
+    ][shape]
     core = spelt[3:-3]  # the ends of a base64 also depend on what is around the secret
     assert core not in str(scrub_value(value))
 
 
-@given(st.lists(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.sampled_from(["BTC/USDT", "buy", "binance", "bot-42", "open"]))))
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(),
+            st.floats(allow_nan=False),
+            st.booleans(),
+            st.none(),
+            st.sampled_from(["BTC/USDT", "buy", "binance", "bot-42", "open"]),
+        )
+    )
+)
 def test_what_has_no_secret_is_unchanged(values: list[object]) -> None:
     """Numbers, symbols and states come back equal, in containers of the same type."""
     data = {"values": values, "pair": tuple(values), "set": set(map(str, values)), "nested": {"symbol": values}}
