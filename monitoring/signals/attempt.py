@@ -23,11 +23,13 @@ from monitoring.delivery.losses import count_lost
 from monitoring.latency import Clock, SlowTasks, elapsed_ms, iso_time, queue_wait_ms
 from monitoring.scrubbing import scrub_text
 from monitoring.signals import destination, message, tracing
+from monitoring.signals.redelivery import tell_redelivery
 
 if TYPE_CHECKING:
     from sentry_sdk._types import Event, Hint
 
     from monitoring.settings import Settings
+    from monitoring.signals.requests import Told
 
 RUN_TIME: Final = "task.run_time"
 QUEUE_WAIT: Final = "task.queue_wait"
@@ -80,6 +82,7 @@ class Attempt:
     outcome: str | None = None
     error: BaseException | None = None
     expected: bool = False
+    handled_before: BaseException | None = None
     queue_wait: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +151,7 @@ class Attempts:
 
     settings: Settings
     names: ArgumentNames
+    told: Told
     clock: Clock = field(default_factory=Clock)
     slow: SlowTasks = field(init=False)
 
@@ -170,6 +174,7 @@ class Attempts:
             started=self.clock.wall(),
             started_at=self.clock.monotonic(),
             scopes=scopes,
+            handled_before=sys.exc_info()[1],
         )
         request.__dict__[_KEY] = attempt
         if not request.is_eager:
@@ -189,23 +194,28 @@ class Attempts:
             {"task": task.name, "args": list(args), "kwargs": kwargs},
             partial(_process_data, attempt, args, kwargs),
         )
+        if request.delivery_info and request.delivery_info.get("redelivered"):
+            tell_redelivery(task, request.id)
 
     def on_task_failure(self, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
         """Report an attempt's failure once, with the whole story; what the task declares in `throws` is no error."""
         attempt = current_attempt(sender.request)
         if attempt is None or attempt.request.id != task_id:
             return
-        attempt.ended_at = self.clock.monotonic()
         # Celery may pass a copy that can be pickled; the error itself is still being handled.
         handled = sys.exc_info()[1]
-        attempt.error = handled if handled is not None else exception
-        attempt.outcome = "time_limit" if isinstance(attempt.error, SoftTimeLimitExceeded) else "failure"
-        attempt.expected = isinstance(attempt.error, sender.throws) if sender.throws else False
-        if attempt.expected:
+        self._report(attempt, handled if handled is not None else exception)
+
+    def _report(self, attempt: Attempt, error: BaseException) -> None:
+        attempt.ended_at = self.clock.monotonic()
+        attempt.error = error
+        attempt.outcome = "time_limit" if isinstance(error, SoftTimeLimitExceeded) else "failure"
+        attempt.expected = isinstance(error, attempt.task.throws) if attempt.task.throws else False
+        if not self.told.first(attempt.request.id, attempt.number - 1) or attempt.expected:
             return
         tell(sentry_sdk.get_isolation_scope(), {"outcome": attempt.outcome})
         event, hint = event_from_exception(
-            attempt.error,
+            error,
             client_options=sentry_sdk.get_client().options,
             mechanism={"type": "celery", "handled": False},
         )
@@ -217,7 +227,13 @@ class Attempts:
         if attempt is None:
             return
         del task.request.__dict__[_KEY]
+        raised = sys.exc_info()[1]
         try:
+            if state == "SUCCESS" and raised is not None and raised is not attempt.handled_before:
+                # The function succeeded and Celery did not: a callback could not be published, say.
+                self._report(attempt, raised)
+            elif state is None and isinstance(raised, Exception):
+                state = "FAILURE"  # an eager task that propagates: its caller sees the error
             self._finish(attempt, task, state)
         finally:
             attempt.scopes.__exit__(None, None, None)

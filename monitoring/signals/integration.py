@@ -19,7 +19,7 @@ from monitoring.signals.beat import Beat
 from monitoring.signals.duplicates import Duplicates
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
-from monitoring.signals.requests import HeldRequests
+from monitoring.signals.requests import HeldRequests, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,9 @@ class TradingCeleryIntegration(Integration):
         names = ArgumentNames.extended_by(settings.argument_names)
         held = HeldRequests()
         producer = Producer(settings, held)
-        attempts = Attempts(settings, names)
-        parent = Parent(settings, names, held)
+        told = Told()
+        attempts = Attempts(settings, names, told)
+        parent = Parent(settings, names, held, told)
         self.fold = Duplicates(parent)
         beat = Beat(producer)
         self.wiring: Final[Wiring] = (
@@ -53,6 +54,7 @@ class TradingCeleryIntegration(Integration):
             (signals.task_received, held.on_task_received),
             (signals.task_retry, parent.on_task_retry),
             (signals.task_revoked, parent.on_task_revoked),
+            (signals.task_internal_error, parent.on_task_internal_error),
             (signals.task_unknown, parent.on_task_unknown),
             (signals.task_rejected, parent.on_task_rejected),
             (signals.worker_process_init, on_worker_process_init),

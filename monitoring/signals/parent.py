@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import signal
-from collections import OrderedDict, deque
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import sentry_sdk
 from celery.exceptions import Reject, TimeLimitExceeded
@@ -20,16 +20,14 @@ from sentry_sdk.utils import event_from_exception
 from monitoring.latency import Clock, elapsed_ms
 from monitoring.signals import destination, message
 from monitoring.signals.attempt import RUN_TIME, carried_by, context_of, current_attempt, rounded, tell
+from monitoring.signals.requests import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from monitoring.context import ArgumentNames
     from monitoring.settings import Settings
-    from monitoring.signals.requests import HeldRequests, Seen
-
-#: How many ends are remembered, to tell each only once. Celery repeats itself within moments.
-_REMEMBERED: Final = 10_000
+    from monitoring.signals.requests import HeldRequests, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,8 @@ class Parent:
     settings: Settings
     names: ArgumentNames
     held: HeldRequests
+    told: Told
     clock: Clock = field(default_factory=Clock)
-    _told: OrderedDict[tuple[str, int], None] = field(default_factory=OrderedDict)
     _told_pids: deque[int] = field(default_factory=lambda: deque(maxlen=1000))
 
     def on_task_failure(self, *, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
@@ -61,7 +59,7 @@ class Parent:
         seen = self.held.seen(task_id, sender.request)
         if seen.pid is not None:
             self._told_pids.append(seen.pid)
-        if not self._first(seen):
+        if not self.told.first(seen.task_id, seen.retries):
             return
         end = end_of(exception)
         with self._scope(sender, seen, end.outcome):
@@ -78,7 +76,7 @@ class Parent:
     def on_task_revoked(self, *, sender: Any, request: Any, terminated: bool, expired: bool, **kw: Any) -> None:
         """Count a task that was revoked, terminated or had expired: no bug; but money not moved is worth a warning."""
         seen = self.held.seen(request.id, request)
-        if not self._first(seen):
+        if not self.told.first(seen.task_id, seen.retries):
             return
         outcome = "expired" if expired else "terminated" if terminated else "revoked"
         cause = {
@@ -96,11 +94,21 @@ class Parent:
         if current_attempt(request) is not None:
             return
         seen = self.held.seen(request.id, request)
-        if not self._first(seen):
+        if not self.told.first(seen.task_id, seen.retries):
             return
         with self._scope(sender, seen, "retry" if reason is not None else "terminated"):
             if reason is None:
                 sentry_sdk.capture_message(f"{sender.name} was cut off by a cold shutdown", level="warning")
+            self._count(seen)
+
+    def on_task_internal_error(self, *, sender: Any, task_id: str, exception: BaseException, **kw: Any) -> None:
+        """Report a task that failed outside of its body, before it began or after its end: nobody else does."""
+        request = kw.get("request") or {}
+        seen = Seen(task_id, request, kw.get("args"), kw.get("kwargs"), request.get("delivery_info"))
+        if not self.told.first(task_id, seen.retries):
+            return
+        with self._scope(sender, seen, "failure"):
+            sentry_sdk.capture_exception(exception)
             self._count(seen)
 
     def on_task_unknown(self, *, message: Any, name: str, id: str, **_: object) -> None:  # noqa: A002  # Celery's name
@@ -139,7 +147,9 @@ class Parent:
             _forget_ambient(scope)
             for crumb in carried.trail.crumbs:
                 scope.add_breadcrumb(crumb)
-            found = context_of(self.names, task, seen.args or (), seen.kwargs or {})
+            kwargs = seen.kwargs if isinstance(seen.kwargs, dict) else {}
+            args = seen.args if isinstance(seen.args, list | tuple) else ()
+            found = context_of(self.names, task, args, kwargs)
             found.over(carried.context).bind(scope)
             queue = destination.received_from(task.app, seen.delivery_info)
             tell(scope, {"task": task.name, "queue": queue, "attempt": str(seen.retries + 1), "outcome": outcome})
@@ -188,15 +198,6 @@ class Parent:
         """Count this end as every other: the run time is what the main process saw of it, 0 if it never started."""
         if self.settings.metrics:
             sentry_sdk.metrics.distribution(RUN_TIME, self._run_time(seen) or 0.0, unit="millisecond")
-
-    def _first(self, seen: Seen) -> bool:
-        key = (seen.task_id, seen.retries)
-        if key in self._told:
-            return False
-        self._told[key] = None
-        if len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
-        return True
 
 
 def end_of(error: BaseException) -> End:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
@@ -59,6 +60,27 @@ class Seen:
             values.get("delivery_info"),
             values.get("hostname"),
         )
+
+
+#: How many ends are remembered, to tell each only once. Celery repeats itself within moments.
+_REMEMBERED: Final = 10_000
+
+
+@dataclass(slots=True)
+class Told:
+    """Remember which attempts were told in this process, so that each is told once."""
+
+    _keys: OrderedDict[tuple[str, int], None] = field(default_factory=OrderedDict)
+
+    def first(self, task_id: str, retries: int) -> bool:
+        """Say whether this attempt is told for the first time, and remember it."""
+        key = (task_id, retries)
+        if key in self._keys:
+            return False
+        self._keys[key] = None
+        if len(self._keys) > _REMEMBERED:
+            self._keys.popitem(last=False)
+        return True
 
 
 @dataclass(slots=True)
