@@ -39,23 +39,25 @@ def show(report: Report, terminal: Any) -> None:
         if finding.level is not Level.NOTE or not terminal.quiet:
             # One line each, however long: these are searched for in logs.
             line = f"preflight: {finding.level.value}: {finding.subject}: {finding.text}"
-            terminal.error(line, fg=_COLOURS[finding.level])
+            terminal.error(terminal.style(line, fg=_COLOURS[finding.level]))
     if report.refused:
-        terminal.error("preflight: the worker was not started", fg="red", bold=True)
+        terminal.error(terminal.style("preflight: the worker was not started", fg="red", bold=True))
 
 
-def _styled(lines: Iterable[tuple[str, str]], terminal: Any) -> Iterator[str]:
+def _styled(lines: Iterable[tuple[str | None, str]], terminal: Any) -> Iterator[str]:
+    """Lay the lines out; one with a label, even an empty one, has its text in the second column."""
     for label, text in lines:
-        yield f"  {terminal.style(label.ljust(_LABEL), bold=True)}{text}".rstrip() if label else f"  {text}".rstrip()
+        first = "" if label is None else terminal.style(label.ljust(_LABEL), bold=True)
+        yield f"  {first}{text}".rstrip()
 
 
-def _head() -> Iterator[tuple[str, str]]:
+def _head() -> Iterator[tuple[str | None, str]]:
     versions = f"celery {celery.__version__}, sentry-sdk {sentry_sdk.VERSION}, Python {platform.python_version()}"
-    yield "", f"worker-monitoring {__version__} ({versions})"
-    yield "", ""
+    yield None, f"worker-monitoring {__version__} ({versions})"
+    yield None, ""
 
 
-def _overview(facts: Facts) -> Iterator[tuple[str, str]]:
+def _overview(facts: Facts) -> Iterator[tuple[str | None, str]]:
     yield "app", str(facts.app.main)
     if facts.settings is not None:
         yield from _monitoring(facts.settings, facts)
@@ -64,10 +66,10 @@ def _overview(facts: Facts) -> Iterator[tuple[str, str]]:
     yield from _wrapped("queues", ", ".join(_queues(facts)))
     yield "pool", f"{facts.pool}, {_size(facts)}"
     if facts.pool in POOLS:
-        yield "", " " * _LABEL + POOLS[facts.pool]
+        yield from _wrapped("", POOLS[facts.pool])
 
 
-def _monitoring(settings: Settings, facts: Facts) -> Iterator[tuple[str, str]]:
+def _monitoring(settings: Settings, facts: Facts) -> Iterator[tuple[str | None, str]]:
     if not settings.active or "sentry" not in facts.answers or settings.dsn is None:
         yield "monitoring", "off"
         return
@@ -109,12 +111,12 @@ def _queues(facts: Facts) -> list[str]:
     return [queue for queue in chosen if queue not in excluded]
 
 
-def _wrapped(label: str, text: str) -> Iterator[tuple[str, str]]:
+def _wrapped(label: str, text: str) -> Iterator[tuple[str | None, str]]:
     for number, line in enumerate(textwrap.wrap(text, WIDTH - _LABEL - 2, break_long_words=False) or [""]):
-        yield (label, line) if number == 0 else ("", " " * _LABEL + line)
+        yield (label if number == 0 else ""), line
 
 
-def _tasks(tasks: tuple[TaskFacts, ...]) -> Iterator[tuple[str, str]]:
+def _tasks(tasks: tuple[TaskFacts, ...]) -> Iterator[tuple[str | None, str]]:
     if not tasks:
         return
     # Tasks that somebody has thought about go first when there are too many.
@@ -124,11 +126,11 @@ def _tasks(tasks: tuple[TaskFacts, ...]) -> Iterator[tuple[str, str]]:
         *map(_row, sorted(told, key=lambda task: task.name)),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    yield "", ""
+    yield None, ""
     for row in rows:
-        yield "", "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield None, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
     if len(tasks) > len(told):
-        yield "", f"and {len(tasks) - len(told)} more"
+        yield None, f"and {len(tasks) - len(told)} more"
 
 
 def _row(task: TaskFacts) -> tuple[str, ...]:
