@@ -10,7 +10,7 @@ from monitoring.settings import Mistake, Settings, SettingsError
 from worker.fault_plan import FaultPlan
 
 EXCHANGES = ("binance", "kraken", "okx", "bybit", "coinbase")
-"""The exchanges that the platform knows, on paper and live."""
+"""The exchanges that the platform knows, all on paper."""
 
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -20,6 +20,12 @@ def _exchanges(value: object) -> object:
     if not isinstance(names, tuple) or not set(names) <= set(EXCHANGES):
         raise ValueError(f"must be a list like binance,kraken of {', '.join(EXCHANGES)}")
     return names
+
+
+def _none_live(value: object) -> object:
+    if value not in ((), ""):
+        raise ValueError("must be empty: there is no live exchange yet, every one trades on paper")
+    return ()
 
 
 def _faults(value: object) -> object:
@@ -56,19 +62,21 @@ class TradingSettings(BaseSettings):
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    #: Where the paper exchanges' books and the order journal are; by default the result backend's server.
+    #: Where the paper exchanges' books and the ledger are; by default the result backend's server.
     redis_url: Annotated[str | None, BeforeValidator(_redis_url)] = Field(
         default=None, alias="TRADING_REDIS_URL", repr=False
     )
     #: The exchanges that beat looks after.
     exchanges: Exchanges = Field(default=EXCHANGES, alias="TRADING_EXCHANGES")
-    #: The exchanges where orders are real; needs the extra `[exchange]` and credentials.
-    live_exchanges: Exchanges = Field(default=(), alias="TRADING_LIVE_EXCHANGES")
+    #: Refused unless empty: who believes to trade live must not be left to trade on paper.
+    live_exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_none_live)] = Field(
+        default=(), alias="TRADING_LIVE_EXCHANGES"
+    )
     #: How often positions are synchronised and orders reconciled. Seconds.
     beat_seconds: Annotated[float, BeforeValidator(_beat_seconds)] = Field(default=60.0, alias="TRADING_BEAT_SECONDS")
     #: Decides every price and every fault on paper.
     paper_seed: int = Field(default=1, alias="PAPER_SEED")
-    #: What goes wrong on paper; see `worker.exchanges.faults`.
+    #: What goes wrong on paper; see `worker.fault_plan`.
     paper_faults: Annotated[str, BeforeValidator(_faults)] = Field(default="", alias="PAPER_FAULTS")
 
     @classmethod

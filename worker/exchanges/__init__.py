@@ -1,4 +1,4 @@
-"""Exchanges by name, all behind one Protocol: on paper by default, live where the settings say so."""
+"""Exchanges by name, behind one Protocol: all on paper; a live one is another class with the same methods."""
 
 from worker.errors import BadRequest
 from worker.exchanges.interface import (

@@ -20,7 +20,7 @@ def test_nothing_set_means_five_paper_exchanges_without_faults() -> None:
     """The defaults trade on paper, once a minute, on the result backend's server."""
     settings = TradingSettings.from_env()
 
-    assert (settings.exchanges, settings.live_exchanges) == (EXCHANGES, ())
+    assert settings.exchanges == EXCHANGES
     assert (settings.beat_seconds, settings.paper_seed, settings.paper_faults) == (60.0, 1, "")
     assert settings.server_url(Settings.from_env()) == "redis://127.0.0.1:6379/1"
 
@@ -44,6 +44,14 @@ def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PAPER_FAULTS must be a plan of faults (timeout of binance must be a share" in told
     assert "TRADING_REDIS_URL must be a URL of a Redis server" in told
     assert "pass-phrase" not in told
+
+
+def test_nobody_trades_on_paper_who_asked_for_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wish for live trading is refused at start, with the reason, instead of being ignored."""
+    monkeypatch.setenv("TRADING_LIVE_EXCHANGES", "binance")
+
+    with pytest.raises(SettingsError, match="TRADING_LIVE_EXCHANGES must be empty: there is no live exchange yet"):
+        TradingSettings.from_env()
 
 
 def test_server_must_be_named_when_celery_uses_none(monkeypatch: pytest.MonkeyPatch) -> None:
