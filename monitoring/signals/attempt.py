@@ -6,30 +6,20 @@ The attempt's state lives on `task.request` and ends with it; nothing is kept by
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import AbstractContextManager  # noqa: TC003  # a dataclass's field
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
-
-import sentry_sdk
-from celery.exceptions import SoftTimeLimitExceeded
-from sentry_sdk.utils import event_from_exception
 
 from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import ArgumentNames, TradingContext
 from monitoring.delivery.losses import count_lost
-from monitoring.latency import Clock, SlowTasks, elapsed_ms, iso_time, queue_wait_ms
+from monitoring.latency import Clock, elapsed_ms, iso_time, queue_wait_ms
 from monitoring.scrubbing import scrub_text
-from monitoring.signals import destination, message, tracing
-from monitoring.signals.redelivery import tell_redelivery
+from monitoring.signals import message, tracing
 
 if TYPE_CHECKING:
     from sentry_sdk._types import Event, Hint
 
-    from monitoring.settings import Settings
-    from monitoring.signals.requests import Told
 
 RUN_TIME: Final = "task.run_time"
 QUEUE_WAIT: Final = "task.queue_wait"
@@ -56,12 +46,12 @@ STATUSES: Final = {
     "terminated": "aborted",
 }
 
-_KEY: Final = "worker_monitoring_attempt"
+KEY: Final = "worker_monitoring_attempt"
 
 
 def current_attempt(request: Any) -> Attempt | None:
     """Return the running attempt of a request, in the process that runs it."""
-    found = request.__dict__.get(_KEY)
+    found = request.__dict__.get(KEY)
     return found if isinstance(found, Attempt) else None
 
 
@@ -145,127 +135,6 @@ class Attempt:
         return {name: value for name, value in context.items() if value is not None}
 
 
-@dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
-class Attempts:
-    """Receive the signals of the process that runs tasks."""
-
-    settings: Settings
-    names: ArgumentNames
-    told: Told
-    clock: Clock = field(default_factory=Clock)
-    slow: SlowTasks = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.slow = SlowTasks(self.settings.slow_task_seconds, self.settings.slow_task_window_seconds)
-
-    def on_task_prerun(self, task: Any, args: Any, kwargs: Any, **_: object) -> None:
-        """Open the attempt's scopes, say whose work it is, bring back its trail, and join its trace."""
-        request = task.request
-        inherited = TradingContext.current() if request.is_eager else message.NO_CONTEXT
-        parent_trace = tracing.propagation_headers(None, None) if request.is_eager else None
-        scopes = sentry_sdk.isolation_scope()
-        scope = scopes.__enter__()
-        attempt = Attempt(
-            task=task,
-            request=request,
-            clock=self.clock,
-            carried=carried_by(request),
-            queue=destination.received_from(task.app, request.delivery_info),
-            started=self.clock.wall(),
-            started_at=self.clock.monotonic(),
-            scopes=scopes,
-            handled_before=sys.exc_info()[1],
-        )
-        request.__dict__[_KEY] = attempt
-        if not request.is_eager:
-            scope.clear_breadcrumbs()
-        for crumb in attempt.carried.trail.crumbs:
-            scope.add_breadcrumb(crumb)
-        found = context_of(self.names, task, args, kwargs)
-        found.over(attempt.carried.context).over(inherited).bind(scope)
-        tell(scope, {"task": task.name, "queue": attempt.queue, "attempt": str(attempt.number)})
-        scope.set_tag("celery_task_id", request.id)
-        if getattr(task, "moves_money", False):
-            scope.set_tag("moves_money", "true")
-        scope.add_event_processor(attempt.describe)
-        attempt.trace = tracing.BEGIN[self.settings.trace_lifecycle](
-            task.name,
-            parent_trace or _trace_headers(request),
-            {"task": task.name, "args": list(args), "kwargs": kwargs},
-            partial(_process_data, attempt, args, kwargs),
-        )
-        if request.delivery_info and request.delivery_info.get("redelivered"):
-            tell_redelivery(task, request.id)
-
-    def on_task_failure(self, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
-        """Report an attempt's failure once, with the whole story; what the task declares in `throws` is no error."""
-        attempt = current_attempt(sender.request)
-        if attempt is None or attempt.request.id != task_id:
-            return
-        # Celery may pass a copy that can be pickled; the error itself is still being handled.
-        handled = sys.exc_info()[1]
-        self._report(attempt, handled if handled is not None else exception)
-
-    def _report(self, attempt: Attempt, error: BaseException) -> None:
-        attempt.ended_at = self.clock.monotonic()
-        attempt.error = error
-        attempt.outcome = "time_limit" if isinstance(error, SoftTimeLimitExceeded) else "failure"
-        attempt.expected = isinstance(error, attempt.task.throws) if attempt.task.throws else False
-        if not self.told.first(attempt.request.id, attempt.number - 1) or attempt.expected:
-            return
-        tell(sentry_sdk.get_isolation_scope(), {"outcome": attempt.outcome})
-        event, hint = event_from_exception(
-            error,
-            client_options=sentry_sdk.get_client().options,
-            mechanism={"type": "celery", "handled": False},
-        )
-        sentry_sdk.capture_event(event, hint=hint)
-
-    def on_task_postrun(self, task: Any, state: str | None = None, **_: object) -> None:
-        """Tell how the attempt ended, how long it ran and waited, and close its scopes. The last receiver to run."""
-        attempt = current_attempt(task.request)
-        if attempt is None:
-            return
-        del task.request.__dict__[_KEY]
-        raised = sys.exc_info()[1]
-        try:
-            if state == "SUCCESS" and raised is not None and raised is not attempt.handled_before:
-                # The function succeeded and Celery did not: a callback could not be published, say.
-                self._report(attempt, raised)
-            elif state is None and isinstance(raised, Exception):
-                state = "FAILURE"  # an eager task that propagates: its caller sees the error
-            self._finish(attempt, task, state)
-        finally:
-            attempt.scopes.__exit__(None, None, None)
-
-    def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:
-        outcome = attempt.outcome or OUTCOMES.get(state, "failure")
-        status = "ok" if attempt.expected else STATUSES[outcome]
-        attempt.ended_at = self.clock.monotonic() if attempt.ended_at is None else attempt.ended_at
-        run_time = attempt.run_time()
-        tell(sentry_sdk.get_isolation_scope(), {"outcome": outcome})
-        if attempt.trace is not None:
-            attempt.trace.end_processing(status)
-        # A task that was torn down is told by the worker's main process, which knows why.
-        if self.settings.metrics and state is not None and not _excluded(task.name, self.settings.metrics_exclude):
-            sentry_sdk.metrics.distribution(RUN_TIME, run_time, unit="millisecond")
-            if attempt.queue_wait is not None:
-                sentry_sdk.metrics.distribution(QUEUE_WAIT, attempt.queue_wait, unit="millisecond")
-        budget = getattr(task, "slow_after", None)
-        held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
-        if held_back is not None:
-            self._warn(task.name, run_time / 1000, budget, held_back)
-        if attempt.trace is not None:
-            attempt.trace.end(status)
-
-    def _warn(self, task: str, seconds: float, budget: float | None, held_back: int) -> None:
-        limit = self.slow.default_seconds if budget is None else budget
-        with sentry_sdk.new_scope() as scope:
-            scope.fingerprint = ["slow-task", task]
-            scope.set_context("slow_task", {"run_time_s": round(seconds, 3), "budget_s": limit, "held_back": held_back})
-            sentry_sdk.capture_message(f"Slow task: {task} ran longer than its {limit:g} s", level="warning")
-
-
 def context_of(names: ArgumentNames, task: Any, args: Any, kwargs: Any) -> TradingContext:
     """Find a call's context: what the task's own `trading_context` callable says, then its arguments. Never raises."""
     found = names.context_of(task.run, args, kwargs)
@@ -300,30 +169,6 @@ def carried_by(request: Any) -> message.Carried:
     return message.Carried(published, published)
 
 
-def _trace_headers(request: Any) -> dict[str, Any]:
-    names = ("sentry-trace", "baggage")
-    return {name: value for name in names if isinstance(value := message.header(request, name), str)}
-
-
-def _process_data(attempt: Attempt, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return what Sentry's Queues view reads from a `queue.process` span."""
-    request, task = attempt.request, attempt.task
-    embed = {name: getattr(request, name) for name in ("callbacks", "errbacks", "chain", "chord")}
-    return {
-        "messaging.message.id": request.id,
-        "messaging.destination.name": attempt.queue,
-        "messaging.message.retry.count": attempt.number - 1,
-        "messaging.message.receive.latency": attempt.queue_wait,
-        "messaging.message.body.size": destination.body_size([args, kwargs, embed], task.serializer),
-        "messaging.system": destination.system(task.app),
-    }
-
-
 def rounded(value: float | None) -> float | None:
     """Cut a number to what is worth reading."""
     return None if value is None else round(value, 3)
-
-
-@lru_cache(maxsize=2048)
-def _excluded(task: str, globs: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(task, glob) for glob in globs)

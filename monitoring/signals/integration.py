@@ -14,8 +14,8 @@ from sentry_sdk.integrations import Integration
 from monitoring import sdk
 from monitoring.capture import flush
 from monitoring.context import ArgumentNames
-from monitoring.signals.attempt import Attempts
 from monitoring.signals.beat import Beat
+from monitoring.signals.child import Child
 from monitoring.signals.duplicates import Duplicates
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
@@ -40,17 +40,17 @@ class TradingCeleryIntegration(Integration):
         held = HeldRequests()
         producer = Producer(settings, held)
         told = Told()
-        attempts = Attempts(settings, names, told)
+        child = Child(settings, names, told)
         parent = Parent(settings, names, held, told)
         self.fold = Duplicates(parent)
         beat = Beat(producer)
         self.wiring: Final[Wiring] = (
             (signals.before_task_publish, producer.on_before_task_publish),
             (signals.after_task_publish, producer.on_after_task_publish),
-            (signals.task_prerun, attempts.on_task_prerun),
-            (signals.task_failure, attempts.on_task_failure),
+            (signals.task_prerun, child.on_task_prerun),
+            (signals.task_failure, child.on_task_failure),
             (signals.task_failure, parent.on_task_failure),
-            (signals.task_postrun, attempts.on_task_postrun),
+            (signals.task_postrun, child.on_task_postrun),
             (signals.task_received, held.on_task_received),
             (signals.task_retry, parent.on_task_retry),
             (signals.task_revoked, parent.on_task_revoked),
