@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from monitoring.filtering.operations import tags_of
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -74,11 +76,8 @@ def recovered(outage: Outage) -> Event:
 
 
 def _writable_tags(event: Event) -> MutableMapping[str, str]:
-    tags: Any = event.get("tags")
-    if not isinstance(tags, dict):
-        # Sentry also admits a list of pairs.
-        tags = {str(pair[0]): pair[1] for pair in tags or () if len(pair) == 2}  # noqa: PLR2004
-        event["tags"] = tags
+    if not isinstance(event.get("tags"), dict):
+        event["tags"] = dict(tags_of(event))
     return event["tags"]
 
 

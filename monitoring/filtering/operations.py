@@ -114,9 +114,12 @@ def operation_of(event: Event, chain: tuple[Link, ...] = ()) -> Operation:
 
 def tags_of(event: Event) -> Mapping[str, str]:
     """Return the event's tags as a mapping of texts; Sentry also admits pairs."""
-    tags: Any = event.get("tags") or {}
-    pairs = tags.items() if hasattr(tags, "items") else tags
-    return {str(key): "" if value is None else str(value) for key, value in pairs}
+    tags: Any = event.get("tags")
+    pairs = tags.items() if isinstance(tags, dict) else tags if isinstance(tags, list | tuple) else ()
+    return {str(pair[0]): "" if pair[1] is None else str(pair[1]) for pair in pairs if len(pair) == _PAIR}
+
+
+_PAIR: Final = 2
 
 
 def _is_testnet(tags: Mapping[str, str]) -> bool:

@@ -25,16 +25,19 @@ class ErrorTable:
         """Return the first row that matches an error, or None."""
         candidates = self._candidates.get(lineage)
         if candidates is None:
-            names = {name for _, name in lineage}
-            candidates = tuple(row for row in self.rows if row.name in names and _belongs(row, lineage, names))
+            candidates = tuple(row for row in self.rows if _matches(row, lineage))
             if len(self._candidates) < _REMEMBERED:
                 self._candidates[lineage] = candidates
         return next((row for row in candidates if row.admits(http, code, message)), None)
 
 
-def _belongs(row: ErrorRow, lineage: Lineage, names: set[str]) -> bool:
-    if not row.package or (row.root and row.root in names):
-        return True
+def _matches(row: ErrorRow, lineage: Lineage) -> bool:
+    names = {name for _, name in lineage}
+    if row.root and row.root in names:
+        return row.name in names
+    # Of an error that was unpickled or told by another process only the class itself is known, not its ancestors.
+    any_name = row.name == row.root
     return any(
-        name == row.name and (module == row.package or module.startswith(row.package + ".")) for module, name in lineage
+        (any_name or name == row.name) and (not row.package or f"{module}.".startswith(f"{row.package}."))
+        for module, name in lineage
     )
