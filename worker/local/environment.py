@@ -27,11 +27,12 @@ class ConfigurationError(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to start, with which environment, and what to tell the operator about it."""
+    """What to start, in which directory and environment, and what to tell the operator about it."""
 
     commands: Mapping[str, str]
     environment: Mapping[str, str]
     summary: tuple[str, ...] = ()
+    directory: Path = Path()
 
 
 def read_dotenv(path: Path = Path(".env")) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 _TAIL_LINES = 20
 _LINE_BYTES = 64 * 1024
@@ -24,12 +25,13 @@ class Process:
     Its own session keeps the terminal's Ctrl-C away. ``on_line`` and, at last, ``on_end`` are called in other threads.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what to run, where, and whom to tell
         self,
         name: str,
         command: str,
         environment: Mapping[str, str],
         *,
+        directory: Path,
         on_line: Callable[[str, str], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -38,6 +40,7 @@ class Process:
         self.asked_to_stop = False
         self._command = command
         self._environment = environment
+        self._directory = directory
         self._on_line = on_line
         self._on_end = on_end
         self._child: subprocess.Popen[bytes] | None = None
@@ -49,6 +52,7 @@ class Process:
             self._command,
             shell=True,
             env=dict(self._environment),
+            cwd=self._directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

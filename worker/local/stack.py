@@ -77,7 +77,14 @@ class Stack:
         """Start every process, each after the one before is ready; raise as `pause` does."""
         began = time.monotonic()
         for name, command in self._plan.commands.items():
-            process = Process(name, command, self._plan.environment, on_line=self._screen.line, on_end=self._tell_news)
+            process = Process(
+                name,
+                command,
+                self._plan.environment,
+                directory=self._plan.directory,
+                on_line=self._screen.line,
+                on_end=self._tell_news,
+            )
             process.start()
             self._running.append(process)
             self._tell_guardian(f"+{process.pid}")
