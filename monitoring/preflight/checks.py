@@ -79,7 +79,7 @@ _SILENCE: Final = {
 
 #: What each pool means for monitoring.
 POOLS: Final[Mapping[str, str]] = {
-    "prefork": "killed processes and hard time limits are seen by the parent and told with the task's name",
+    "prefork": "killed processes and hard time limits are seen by the parent and told by task",
     "threads": "time limits are not enforced; a killed process takes all its tasks with it, untold",
     "solo": "one task at a time in the worker's own process: no time limits, and who kills it kills the worker",
     "gevent": "hard time limits only; code that does not yield holds up every task and every upload",
