@@ -92,6 +92,8 @@ class EventFilter:
         Free while nothing is known to be broken. Never raises.
         """
         try:
+            if self._watch.idle():
+                return ()
             where = Operation(operation or task, task, exchange, symbol, bot_id, credential)
             return self._watch.worked(where)
         except Exception:

@@ -31,7 +31,8 @@ BUDGET_SECONDS: Final = 0.05
 SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 #: Braces keep all keys in one slot of a cluster, which a script needs.
-_NAMESPACE: Final = "{monitoring}:persistence"
+#: The number is that of the layout: two versions of the package at once count apart.
+_NAMESPACE: Final = "{monitoring}:persistence:1"
 
 _LIMITS: Final = json.dumps({"bots": MAX_BOTS, "hits": MAX_HITS, "outages": MAX_OUTAGES, "forget": int(FORGET_SECONDS)})
 
@@ -113,9 +114,9 @@ class SharedWindow:
         return Success(ask_again_in=float(told)) if what in {b"wait", "wait"} else Success()
 
     def outages(self) -> tuple[Outage, ...]:
-        """Return what is open in any process."""
+        """Return what is open in any process; what nobody of us has written is left out."""
         told = cast("list[bytes]", self._client.hvals(f"{self._namespace}:outages"))
-        return tuple(Outage.of(json.loads(text)) for text in told)
+        return tuple(outage for text in told if (outage := _read(text)) is not None)
 
     def _keys(self, digest: str) -> list[str]:
         kept = self._namespace
@@ -123,3 +124,10 @@ class SharedWindow:
 
     def _now(self) -> str:
         return "" if self._clock is None else repr(self._clock())
+
+
+def _read(text: bytes) -> Outage | None:
+    try:
+        return Outage.of(json.loads(text))
+    except (ValueError, KeyError, TypeError):
+        return None

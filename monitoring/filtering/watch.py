@@ -62,6 +62,10 @@ class Watch:
             self._watched[failure.key.digest] = _Watched(failure.key, failure.task, bots)
         return verdict
 
+    def idle(self) -> bool:
+        """Tell whether a success has nothing to ask for: all that it costs while nothing is broken."""
+        return not self._watched and self._clock() < self._refresh_at
+
     def worked(self, operation: Operation) -> tuple[Outage, ...]:
         """Return the outages that a success ends; each is returned to one process only."""
         now = self._clock()
@@ -69,8 +73,6 @@ class Watch:
             self._refresh_at = now + self._refresh_seconds
             for outage in self._window.outages():
                 self._watched.setdefault(outage.key.digest, _Watched(outage.key, outage.task, outage.bots))
-        if not self._watched:
-            return ()
         ended = []
         for digest, watched in list(self._watched.items()):
             if now < watched.not_before or not watched.concerns(operation):

@@ -1,7 +1,7 @@
 """Which HTTP headers carry a credential.
 
-One rule instead of a list of a hundred exchanges: the last word of the name tells. A bare `KEY` or `Sign` counts only here;
-anywhere else it is a cache key or a direction.
+One rule instead of a list of a hundred exchanges: the last word of the name tells. A bare `KEY` or `Sign` counts only
+here; anywhere else it is a cache key or a direction.
 """
 
 from typing import Final
@@ -12,7 +12,17 @@ SECRET_LAST_WORDS: Final = verbatim("""
     key apikey sign signature passphrase secret token payload mac authent auth authorization authentication cookie
     cookies password pck 2fa csrftoken xsrftoken
 """)
-SECRET_ENDINGS: Final = ("apikey", "appkey", "accesskeyid", "signature", "secret", "passphrase", "password", "token", "accesskey")
+SECRET_ENDINGS: Final = (
+    "apikey",
+    "appkey",
+    "accesskeyid",
+    "signature",
+    "secret",
+    "passphrase",
+    "password",
+    "token",
+    "accesskey",
+)
 # Each is one exchange's own invention: bitstamp signs its nonce, btse, ndax and mercado have names of their own.
 ODD_NAMES: Final = verbatim("""
     x-auth-nonce request-api request-sign authenticate authenticate2fa pending2fatoken tapi-id x-user-id x-api-id

@@ -1,7 +1,8 @@
 """What the SDK calls with everything that is about to leave.
 
-None of these raises and none drops: an item whose hook raises is lost by the SDK, or sent as it was. A section that cannot be
-cleaned is replaced; if even that fails, a skeleton is sent, which names the error's class in the tag `scrubbing_failed`.
+None of these raises and none drops: an item whose hook raises is lost by the SDK, or sent as it was. A section that
+cannot be cleaned is replaced; if even that fails, a skeleton is sent, which names the error's class in the tag
+`scrubbing_failed`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +31,7 @@ FAILED_TAG: Final = "scrubbing_failed"
 
 
 def scrub_event(event: "Event", hint: "Hint") -> "Event":
-    """Return the error event, message or check-in without secrets, and clear the hint's attachments of them (`before_send`)."""
+    """Return the event, message or check-in without secrets, and clear the hint's attachments (`before_send`)."""
     try:
         cleaned = _scrub_sections(cast("Mapping[str, object]", event))
         removed = scrub_attachments(hint)
@@ -57,7 +58,7 @@ def scrub_check_in(event: "Event", hint: "Hint") -> "Event":
 
 def scrub_breadcrumb(crumb: "Breadcrumb", hint: "BreadcrumbHint") -> "Breadcrumb":  # noqa: ARG001 (the SDK's signature)
     """Return the breadcrumb without secrets, as plain data (`before_breadcrumb`)."""
-    return _scrub_item(crumb, {}, ("type", "category", "level", "timestamp"))
+    return cast("Breadcrumb", _scrub_item(crumb, {}, ("type", "category", "level", "timestamp")))
 
 
 def scrub_log(log: "Log", hint: "Hint") -> "Log":  # noqa: ARG001 (the SDK's signature)
@@ -89,7 +90,7 @@ def scrub_span(span: "SpanJSON", hint: "Hint") -> "SpanJSON":  # noqa: ARG001 (t
 
 
 def scrub_text(text: str) -> str:
-    """Return the text without secrets, at most about 8 KB of it. Never raises: on an error of ours the whole text is replaced."""
+    """Return the text without secrets, at most about 8 KB of it. Never raises: on an error of ours all is replaced."""
     try:
         return clean(str.__str__(text)) if isinstance(text, str) else str(Walk().value(text))
     except Exception:  # noqa: BLE001 (fails closed)
@@ -108,7 +109,7 @@ def _scrub_sections(event: Mapping[str, object]) -> dict[str, object]:
     walk = Walk()
     cleaned: dict[str, object] = {}
     failures: list[str] = []
-    for name, value in event.items():
+    for name, value in sorted(event.items(), key=_is_bulky):
         try:
             cleaned[name] = value if _is_internal(name, value) else SECTIONS.get(name, anything)(value, walk)
         except Exception as error:  # noqa: BLE001 (fails closed, section by section)
@@ -120,13 +121,18 @@ def _scrub_sections(event: Mapping[str, object]) -> dict[str, object]:
     return cleaned
 
 
+def _is_bulky(section: tuple[str, object]) -> bool:
+    """Read last what may use up the bounds: the error itself comes first."""
+    return section[0] in ("extra", "request", "_meta")
+
+
 def _is_internal(name: str, value: object) -> bool:
     """Know the SDK's own counters and objects, which it takes out again before sending."""
     return name.startswith("_") and name != "_meta" and not isinstance(value, str | Mapping | list | tuple | bytes)
 
 
 def _scrub_item(item: Any, done: Mapping[str, Callable[[Walk], object]], kept: tuple[str, ...]) -> Any:
-    """Clean the parts of a small item; a part that fails becomes a mark, an item that fails keeps only what is named in `kept`."""
+    """Clean the parts of a small item; a part that fails becomes a mark, an item that fails keeps only `kept`."""
     try:
         walk = Walk()
         cleaned: dict[str, object] = {}
@@ -168,7 +174,9 @@ def _skeleton(event: object, error: Exception) -> dict[str, object]:
     try:
         if isinstance(event, Mapping):
             tags = event.get("tags")
-            known = {key: tags[key] for key in SKELETON_TAGS if key in tags} if isinstance(tags, Mapping) else {}
+            known: dict[object, object] = (
+                {key: tags[key] for key in SKELETON_TAGS if key in tags} if isinstance(tags, Mapping) else {}
+            )
             skeleton |= {key: event[key] for key in _SKELETON_FIELDS if key in event}
             skeleton["tags"] = {**Walk().mapping(known, ANYWHERE), FAILED_TAG: type(error).__name__}
     except Exception:  # noqa: BLE001, S110 (what is known by now is what is sent)

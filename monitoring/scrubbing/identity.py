@@ -1,6 +1,7 @@
 """Who somebody is, known by form: e-mail addresses, card numbers, IBANs.
 
-Each has a guard, because trading data is full of look-alikes: a worker is called `celery@host`, an order id has sixteen digits.
+Each has a guard, because trading data is full of look-alikes: a worker is called `celery@host`, an order id has sixteen
+digits.
 """
 
 import re
@@ -26,6 +27,7 @@ _NODE_DOMAINS: Final = (
     "home",
     "arpa",
 )
+_FILE_TYPES: Final = ("png", "jpg", "svg", "py", "js", "css", "json", "log", "txt", "md", "toml", "cfg", "so", "zip")
 _TOP_LEVEL: Final = re.compile(r"[A-Za-z][A-Za-z-]{0,22}[A-Za-z]")
 
 # Only with separators: one in ten order ids passes Luhn's check.
@@ -53,6 +55,7 @@ def _is_node(user: str, host: str) -> bool:
     top = host.rpartition(".")[2].lower()
     return (
         top in _NODE_DOMAINS
+        or top in _FILE_TYPES
         or _TOP_LEVEL.fullmatch(top) is None
         or _NODE_NAMES.fullmatch(user) is not None
         or host.lower().endswith(_this_host())

@@ -1,7 +1,7 @@
 """What the name of a field says about its value.
 
-Names are compared word by word (`binanceApiKey`, `BINANCE_API_KEY` and `binance-api-key` are the same three words), because
-a substring says too little: `routing_key` and `secret_santa` are no secrets, `KC-API-PASSPHRASE` is one.
+Names are compared word by word (`binanceApiKey`, `BINANCE_API_KEY` and `binance-api-key` are the same three words),
+because a substring says too little: `routing_key` and `secret_santa` are no secrets, `KC-API-PASSPHRASE` is one.
 """
 
 from collections.abc import Iterator
@@ -55,12 +55,14 @@ SECRET_PAIRS: Final = frozenset(
         *((owner, "phrase") for owner in ("seed", "recovery", "secret", "backup", "pass", "wallet")),
         *((owner, "code") for owner in ("recovery", "backup", "auth", "verification", "pin", "security")),
         *((owner, "number") for owner in ("card", "pan")),
+        *((owner, "pass") for owner in ("db", "database", "user", "redis", "mail", "smtp", "broker", "proxy")),
+        *((owner, "pw") for owner in ("db", "database", "user", "redis", "mail", "smtp", "broker", "proxy")),
         *(("card", "no"), ("pass", "word"), ("two", "factor"), ("2", "fa"), ("wallet", "seed"), ("session", "id")),
     }
 )
 # These are too short to be looked for inside a name.
-SECRET_WHOLE: Final = names("pin iban pan card")
-GUARDED_LAST: Final = names("token sign sig auth seed signer pk sid session jws")
+SECRET_WHOLE: Final = names("pin iban pan card pw")
+GUARDED_LAST: Final = names("pass token sign sig auth seed signer pk sid session jws")
 OPAQUE_LAST: Final = names("key keypair")
 
 # A last word that says "about the secret, not the secret".

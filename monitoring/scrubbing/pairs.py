@@ -1,8 +1,8 @@
 """`name=value`, `'name': 'value'` and their relatives inside a text.
 
-Traces, `repr`s, log lines, query strings, HTTP headers, command lines and JSON within JSON all write a name and then its value.
-One pattern finds the names, a table says what each means, and only then is the value looked at; so one pass is linear and the
-value of a harmless name (`error='api_key=…'`) is itself read.
+Traces, `repr`s, log lines, query strings, HTTP headers, command lines and JSON within JSON all write a name and then
+its value. One pattern finds the names, a table says what each means, and only then is the value looked at; so one
+pass is linear, and the value of a harmless name (`error='api_key=…'`) is itself read.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The words of wallets' recovery phrases: the English list of BIP-0039.
 
-The list itself is not here, only the CRC-32 of each of its 2048 words: enough to recognise one. A word of ordinary English is
-taken for one of them once in two million.
+The list itself is not here, only the CRC-32 of each of its 2048 words: enough to recognise one. A word of ordinary
+English is taken for one of them once in two million.
 """
 
 from base64 import b85decode

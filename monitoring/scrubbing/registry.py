@@ -1,9 +1,9 @@
 """Secrets this process holds, recognised in every form in which they could leave it.
 
-A secret is known in its plain form and as JSON, `repr`, a URL, base64, base64url or hexadecimal would spell it, and by its first
-and last eight characters. Looking for hundreds of forms must not cost hundreds of searches: each form is filed under
-the four short grams it begins with, and a text is sampled at every fourth place; any occurrence of a form covers one sample.
-Readers take no lock. Memory is bounded: the least recently registered secret makes room.
+A secret is known in its plain form and as JSON, `repr`, a URL, base64, base64url or hexadecimal would spell it, and by
+its first and last eight characters. Looking for hundreds of forms must not cost hundreds of searches: each form is
+filed under the four short grams it begins with, and a text is sampled at every fourth place, so that any occurrence of a form
+covers a sample. Readers take no lock. Memory is bounded: the least recently registered secret makes room.
 """
 
 import os
@@ -112,7 +112,8 @@ def _checked(secret: str | bytes) -> str:
     text = text.strip()
     if len(text) < SHORTEST_SECRET:
         raise ValueError(
-            f"a secret must have at least {SHORTEST_SECRET} characters, got {len(text)}: a shorter one would blank out ordinary text"
+            f"a secret must have at least {SHORTEST_SECRET} characters, got {len(text)}: "
+            "a shorter one would blank out ordinary text"
         )
     if len(text) > LONGEST_SECRET:
         raise ValueError(f"a secret must have at most {LONGEST_SECRET} characters, got {len(text)}")

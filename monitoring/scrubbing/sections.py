@@ -50,7 +50,7 @@ def breadcrumbs(value: object, walk: Walk) -> object:
     return _values(value, walk.value)
 
 
-def spans(value: object, walk: Walk) -> object:
+def spans(value: object, _: Walk) -> object:
     """Clean a list of spans. Each has bounds of its own: a long transaction keeps all of them."""
     return _values(value, lambda span: Walk().value(span))
 
@@ -61,15 +61,15 @@ def request(value: object, walk: Walk) -> object:
 
 
 def user(value: object, walk: Walk) -> object:
-    """Keep who it is for us (`id`, tiers), take out who it is for the world. An address on the net is left out, not marked:
-    Sentry reads the field and refuses a mark."""  # noqa: D205, D209 (one thought)
+    """Keep who it is for us (`id`, tiers), take out who it is for the world."""
+    # An address on the net is left out, not marked: Sentry reads that field and refuses a mark.
     if isinstance(value, Mapping):
         value = {key: item for key, item in value.items() if key != "ip_address"}
     return walk.value(value, USER)
 
 
 def logentry(value: object, walk: Walk) -> object:
-    """Clean a log message and its parameters; a parameter that the message may not show is not shown beside it either."""
+    """Clean a log message and its parameters; what the message may not show is not shown beside it either."""
     if not isinstance(value, Mapping):
         return walk.value(value)
     cleaned = walk.mapping(value, ANYWHERE)
@@ -119,7 +119,7 @@ def _entry(value: object, table: Mapping[str, Scrub], walk: Walk) -> object:
 
 def _cookies(value: object, _: Walk) -> object:
     if isinstance(value, Mapping):
-        return {key: FILTERED for key in value}
+        return dict.fromkeys(value, FILTERED)
     return FILTERED if value else value
 
 

@@ -1,8 +1,8 @@
 """Secrets that give themselves away by their form, whatever they are called.
 
 Bare hexadecimal and UUIDs are no such form: transaction hashes, order ids and task ids look the same. Each shape names
-the substrings without which it cannot occur; a search for those is what an ordinary text costs. Every pattern is linear:
-it can start only where a word starts, and its repetitions do not give back.
+the substrings without which it cannot occur; a search for those is what an ordinary text costs. Every pattern is
+linear: it can start only where a word starts, and its repetitions do not give back.
 """
 
 import re
@@ -60,6 +60,12 @@ _PREFIXED: Final = _WORD_START + (
     r"|AGE-SECRET-KEY-1[A-Z0-9]{20,}+)"
 )
 
+# What a text must hold for one of them to be in it.
+_KEY_PREFIXES: Final = (
+    "KIA", "SIA", "ROA", "IDA", "gh", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "whsec_", "AIza",
+    "ya29.", "GOCSPX-", "sk-", "SG.", "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "sntry", "prv", "AGE-",
+)  # fmt: skip
+
 SHAPES: Final[tuple[Shape, ...]] = (
     # A PEM key may have real or escaped line ends, and may be cut off.
     Shape(
@@ -78,27 +84,13 @@ SHAPES: Final[tuple[Shape, ...]] = (
     Shape(
         "jwt",
         ("eyJ", ".eJ"),
-        re.compile(r"(?<![\w-])(?:eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}|eyJ[\w+/-]{30,}+={0,2}|\.eJ[\w-]{8,}+(?:\.[\w-]++){1,2})"),
+        re.compile(
+            r"(?<![\w-])(?:eyJ[\w-]{8,}+(?:\.[\w-]*+){1,4}|eyJ[\w+/-]{30,}+={0,2}|\.eJ[\w-]{8,}+(?:\.[\w-]++){1,2})"
+        ),
     ),
     Shape(
         "prefixed key",
-        (
-            "KIA",
-            "SIA",
-            "ROA",
-            "IDA",
-            "gh",
-            "glpat-",
-            "xox",
-            "xapp-",
-            "k_live_",
-            "k_test_",
-            "whsec_",
-            "AIza",
-            "ya29.",
-            "GOCSPX-",
-        )
-        + ("sk-", "SG.", "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "sntry", "prv", "AGE-"),
+        _KEY_PREFIXES,
         re.compile(_PREFIXED),
     ),
     Shape("telegram bot token", (":",), re.compile(r"\d(?<!\d\d)\d{5,11}:[A-Za-z0-9_-]{30,}+")),
@@ -128,8 +120,8 @@ SHAPES: Final[tuple[Shape, ...]] = (
         "named key",
         (" key", " Key", "-key", " KEY", "_key", "-Key", "eKey", "tKey", "iKey"),
         re.compile(
-            _WORD_START
-            + r"((?i:api|private|secret|access|signing|wallet)[ _-]?(?i:key)(?:\s{1,2}(?:is|was)|\s?[:=])?\s{1,2}[\"'(]?)"
+            _WORD_START + r"((?i:api|private|secret|access|signing|wallet)[ _-]?(?i:key)"
+            r"(?:\s{1,2}(?:is|was)|\s?[:=])?\s{1,2}[\"'(]?)"
             r"([A-Za-z0-9+/=_-]{16,}+)"
         ),
         _named_key,

@@ -11,7 +11,7 @@ from monitoring.scrubbing.shapes import scrub_shapes
 from monitoring.scrubbing.urls import scrub_urls
 
 LONGEST_TEXT: Final = 8192
-# Marks are longer than the shortest secrets, so that a text may have grown; what carries our mark at its end is not cut again.
+# Marks are longer than the shortest secrets, so a text may have grown; what ends with our mark is not cut again.
 _LONGEST_CUT_TEXT: Final = 4 * LONGEST_TEXT
 
 _MOST_ROUNDS: Final = 6
@@ -22,7 +22,7 @@ _LAST_TOKEN: Final = re.compile(r"(?<![^\s,;&])[^\s,;&]*+\Z")
 
 
 def clean(text: str, reading: Reading = ANYWHERE) -> str:
-    """Return the text without secrets, at most 8192 characters of it and a mark; the same object if nothing is to be done.
+    """Return the text without secrets, cut at 8192 characters; the same object if nothing is to be done.
 
     May raise on an error of ours: the callers turn that into a mark.
     """

@@ -14,7 +14,7 @@ _SLASHES: Final = re.compile(r":\\{0,4}/\\{0,4}/")
 _END_OF_AUTHORITY: Final = re.compile(r"[/?#\\]")
 _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d{0,5})?[)\].,;]*")
 
-# After these schemes an @ further right is still the password's: nobody writes one in the path of a browser's URL and means it.
+# Only in these may an @ stand further right, in the path; in a broker's or a database's URL it is the password's.
 _WEB_SCHEMES: Final = ("http", "https", "ws", "wss")
 
 # host's end -> what follows it up to the secret, and the secret. The group before the secret stays.

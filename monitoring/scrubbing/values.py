@@ -57,7 +57,7 @@ def looks_like_wallet(value: str) -> bool:
 
 
 def pseudonym(value: str) -> str:
-    """Return a short stable token: the same address is the same token in every event, and cannot be looked up on a chain."""
+    """Return a short stable token: the same for the same address, and not to be looked up on a chain."""
     return f"[address {blake2b(value.lower().encode(errors='replace'), digest_size=5).hexdigest()}]"
 
 

@@ -25,6 +25,7 @@ from monitoring.scrubbing.values import masked
 DEEPEST: Final = 16
 MOST_ITEMS: Final = 1000
 MOST_NODES: Final = 20_000
+_UNIT: Final = 6  # sixty-four characters of text count as one node more
 
 _ATOMS: Final = (bool, int, float, complex, Decimal, Fraction, dt.date, dt.time, dt.timedelta, dt.tzinfo, UUID)
 _WHOLE: Final = (Kind.SECRET, Kind.PERSONAL)
@@ -45,9 +46,11 @@ class Walk:
         self._above: set[int] = set()
         self._keys: dict[str, str] = {}
 
-    def value(self, value: object, reading: Reading = ANYWHERE, kind: Kind = Kind.PLAIN) -> object:
+    def value(  # noqa: PLR0911 (one type, one return)
+        self, value: object, reading: Reading = ANYWHERE, kind: Kind = Kind.PLAIN
+    ) -> object:
         """Return the value without secrets, given what its name says of it."""
-        self._left -= 1
+        self._left -= 1 + (len(value) >> _UNIT if type(value) is str or type(value) is bytes else 0)
         if self._left < 0:
             return TOO_LARGE
         if type(value) is str:

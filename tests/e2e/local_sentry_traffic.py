@@ -136,16 +136,21 @@ def _fail(work: Work, scope: sentry_sdk.Scope) -> None:
     scope.set_context("attempts", {"records": records})
     scope.set_context("celery", {"worker": "trading@host-2", "max_retries": 2, "run_time_ms": round(work.run_time, 1)})
     for number in (1, 2, 3):
-        _crumb(scope, work.at - 70 + 20 * number, number, "exchange.order", "info", "balance checked", free="0.0021 BTC")
-        _crumb(scope, work.at - 69 + 20 * number, number, "exchange.order", "info", "create_order", side="buy", qty=0.05)
-        _crumb(scope, work.at - 59 + 20 * number, number, "exchange.http", "error", "no answer", waited_s=10)
+        _crumb(
+            scope, work.at - 70 + 20 * number, number, ("exchange.order", "info", "balance checked"), free="0.0021 BTC"
+        )
+        _crumb(
+            scope, work.at - 69 + 20 * number, number, ("exchange.order", "info", "create_order"), side="buy", qty=0.05
+        )
+        _crumb(scope, work.at - 59 + 20 * number, number, ("exchange.http", "error", "no answer"), waited_s=10)
     try:
         _place(error)
     except ExchangeTimeoutError:
         sentry_sdk.capture_exception()
 
 
-def _crumb(scope: sentry_sdk.Scope, at: float, attempt: int, category: str, level: str, message: str, **data: Any) -> None:
+def _crumb(scope: sentry_sdk.Scope, at: float, attempt: int, what: tuple[str, str, str], **data: Any) -> None:
+    category, level, message = what
     crumb = {"timestamp": at, "category": category, "level": level, "message": message}
     scope.add_breadcrumb({**crumb, "data": {"attempt": attempt, **data}})
 

@@ -146,7 +146,8 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[Book], None]]:
             if not console.is_terminal and (now - shown >= 2 or (done == known and book.enqueued == total)):  # noqa: PLR2004 - seconds
                 retrying = sum(state == "RETRY" for state in book.states.values())
                 console.print(
-                    f"  {now - began:4.1f} s: {book.enqueued} of {total} enqueued, {done} finished, {retrying} will be retried"
+                    f"  {now - began:4.1f} s: {book.enqueued} of {total} enqueued, {done} finished, "
+                    f"{retrying} will be retried"
                 )
                 shown = now
 

@@ -141,14 +141,14 @@ def test_context_in_a_header_is_normalised() -> None:
 
 CELERYS = {
     "lang": "py", "task": "t", "id": "1", "shadow": None, "eta": None, "expires": None, "group": None,
-    "group_index": None, "retries": 0, "timelimit": [None, None], "root_id": "1", "parent_id": None, "argsrepr": "()", "kwargsrepr": "{}",
-    "origin": "me", "ignore_result": False, "replaced_task_nesting": 0,
+    "group_index": None, "retries": 0, "timelimit": [None, None], "root_id": "1", "parent_id": None,
+    "argsrepr": "()", "kwargsrepr": "{}", "origin": "me", "ignore_result": False, "replaced_task_nesting": 0,
 }  # fmt: skip
 OURS = {HEADER: "{}", ENQUEUED_TIME: NOW, "sentry-trace": "a-b-0"}
 
 
 def test_ours_stand_in_both_places_beside_the_applications_own() -> None:
-    """A retry re-sends only the inner headers; the application's, at the top, must be among them and stay at the top."""
+    """A retry re-sends only the inner headers; the application's must be among them and stay at the top."""
     headers: dict[str, Any] = {**CELERYS, "tenant": "acme"}
     write(headers, OURS)
     assert headers == {**CELERYS, "tenant": "acme", **OURS, "headers": {"tenant": "acme", **OURS}}

@@ -47,19 +47,15 @@ def signed_requests(name: str) -> Iterator[Request]:
     for secret in SECRETS:
         client = getattr(ccxt, name)(
             {
-                **{
-                    "apiKey": KEY,
-                    "secret": secret,
-                    "password": PASSWORD,
-                    "uid": "uIdCanary1234567",
-                    "twofa": "JBSWY3DPEHPK3PXP",
-                },
-                **{
-                    "privateKey": "0x" + "12" * 32,
-                    "walletAddress": "0x" + "ab" * 20,
-                    "enableRateLimit": False,
-                    "accountId": "1",
-                },
+                "apiKey": KEY,
+                "secret": secret,
+                "password": PASSWORD,
+                "uid": "uIdCanary1234567",
+                "twofa": "JBSWY3DPEHPK3PXP",
+                "privateKey": "0x" + "12" * 32,
+                "walletAddress": "0x" + "ab" * 20,
+                "enableRateLimit": False,
+                "accountId": "1",
             }
         )
 
@@ -77,7 +73,7 @@ def signed_requests(name: str) -> Iterator[Request]:
                 getattr(client, method)({"symbol": "BTCUSDT", "amount": "1.5"})
             except Caught as caught:
                 yield Request(name, *caught.args)
-            except Exception:  # noqa: BLE001, S112 (this secret is not of the form that this exchange signs with)
+            except Exception:  # noqa: BLE001 (this secret is not of the form that this exchange signs with)
                 continue
 
 

@@ -90,17 +90,17 @@ FORMS: dict[str, tuple[str, str]] = {
 
 
 def frame(**parts: Any) -> dict[str, Any]:
-    """A stack frame of the application's."""
+    """Return a stack frame of the application's."""
     return {"function": "f", "module": "app.bot", "lineno": 1, **parts}
 
 
-def error(**parts: Any) -> dict[str, Any]:
-    """An error event."""
+def error(**parts: Any) -> Any:
+    """Return an error event."""
     return {"event_id": "a" * 32, "exception": {"values": [{"type": "E", "value": "x", **parts}]}}
 
 
-def stack(item: dict[str, Any]) -> dict[str, Any]:
-    """An error event with one frame."""
+def stack(item: dict[str, Any]) -> Any:
+    """Return an error event with one frame."""
     return error(stacktrace={"frames": [item]})
 
 
@@ -261,8 +261,14 @@ def test_a_value_under_a_telling_name_is_taken_out_whole() -> None:
     }
     cleaned: Any = scrub_event({"extra": {**named, "api_keys": [], "passphrase": ("a",)}}, {})
     assert cleaned["extra"] == {
-        **{"otp": "[Filtered]", "password": b"[Filtered]", "credentials": "[Filtered]", "api_key": None, "secret": ""},
-        **{"has_api_key": True, "api_keys": [], "passphrase": "[Filtered]"},
+        "otp": "[Filtered]",
+        "password": b"[Filtered]",
+        "credentials": "[Filtered]",
+        "api_key": None,
+        "secret": "",
+        "has_api_key": True,
+        "api_keys": [],
+        "passphrase": "[Filtered]",
     }
 
 
@@ -292,7 +298,8 @@ def test_a_person_is_not_sent() -> None:
         "username": "joe",
         "ip_address": "10.0.0.1",
     }
-    cleaned: Any = scrub_event({"user": user}, {})
+    event: Any = {"user": user}
+    cleaned: Any = scrub_event(event, {})
     assert cleaned["user"] == {
         "id": "user_123",
         "subscription_tier": "pro",

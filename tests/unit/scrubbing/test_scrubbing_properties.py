@@ -6,6 +6,7 @@ import json
 import math
 import re
 import string
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -13,8 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.scrubbing import register_secret, scrub_breadcrumb, scrub_event, scrub_log, scrub_metric, scrub_span
-from monitoring.scrubbing import scrub_text, scrub_transaction, scrub_value
+from monitoring.scrubbing import (
+    register_secret,
+    scrub_breadcrumb,
+    scrub_event,
+    scrub_log,
+    scrub_metric,
+    scrub_span,
+    scrub_text,
+    scrub_transaction,
+    scrub_value,
+)
 from monitoring.scrubbing.registry import SECRETS
 
 SECRET = "kX9-vault/Zq7+Rm2=Yp4"
@@ -110,8 +120,31 @@ def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 ANYTHING = nested(LEAVES)
 EVENTS = st.dictionaries(
     st.sampled_from(
-        "exception message logentry breadcrumbs extra contexts tags request user spans fingerprint transaction threads "
-        "stacktrace server_name _meta modules type event_id level attributes body name".split()
+        [
+            "exception",
+            "message",
+            "logentry",
+            "breadcrumbs",
+            "extra",
+            "contexts",
+            "tags",
+            "request",
+            "user",
+            "spans",
+            "fingerprint",
+            "transaction",
+            "threads",
+            "stacktrace",
+            "server_name",
+            "_meta",
+            "modules",
+            "type",
+            "event_id",
+            "level",
+            "attributes",
+            "body",
+            "name",
+        ]
     ),
     ANYTHING,
     max_size=6,
@@ -177,7 +210,7 @@ def test_a_cycle_ends_in_a_mark() -> None:
     assert scrub_value(loop) == {"api_key": "[Filtered]", "self": "[Cycle]", "list": ["[Cycle]"]}
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": lambda secret: secret,
     "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
     "base64 after one byte": lambda secret: base64.b64encode(b"x" + secret.encode() + b"yz").decode(),

@@ -1,0 +1,255 @@
+"""Time, size and failure: what scrubbing costs at worst, and what leaves when it fails."""
+
+import time
+from typing import Any
+
+import pytest
+
+from monitoring.scrubbing import (
+    hooks,
+    register_secret,
+    scrub_breadcrumb,
+    scrub_event,
+    scrub_log,
+    scrub_metric,
+    scrub_span,
+    scrub_text,
+    scrub_value,
+    sections,
+    text,
+    walk,
+)
+from monitoring.scrubbing.pairs import scrub_pairs
+from monitoring.scrubbing.readings import HEADERS, QUERY, SOURCE
+from monitoring.scrubbing.shapes import scrub_shapes
+from monitoring.scrubbing.urls import scrub_urls
+
+# Texts made to send a careless pattern back and back again.
+HOSTILE = {
+    "letters": "a",
+    "digits": "1",
+    "words": "word ",
+    "phrase words": "abandon ",
+    "dashes": "-",
+    "names": "api_key=",
+    "colons": "a:",
+    "open quotes": "key='",
+    "closed quotes": "''",
+    "backslashes": "\\",
+    "escaped quotes": 'key=\\"',
+    "brackets": "secret=[",
+    "mixed brackets": "password=({[",
+    "commas": "secret=a,b",
+    "comma words": "secret=,aaaa",
+    "urls": "redis://",
+    "url list": "redis://a;",
+    "at signs": "a@",
+    "domains": "a@b.",
+    "dots": "a.",
+    "jwt heads": "eyJ",
+    "jwt": "eyJaaaaaaaaaa.",
+    "pem heads": "-----BEGIN PRIVATE KEY-----",
+    "pem tails": "AAAAAAAAAAAAAAAAAAAA\n",
+    "cards": "4111 ",
+    "iban": "DE89 ",
+    "headers": "headers={",
+    "http": "HTTP/1.1\r\n",
+    "bearer": "bearer ",
+    "flags": "--secret ",
+    "bytes": "1, ",
+    "cookie": 'Cookie: a="',
+    "digest": "Authorization: a=",
+    "telegram": "123456:",
+    "percent": "%",
+    "marks": "[Filtered]",
+    "spaces": " ",
+    "key is": "api key is ",
+}
+SMALL, LARGE = 4_000, 64_000
+
+
+def seconds(function: Any, argument: str) -> float:
+    """Take the best of three runs."""
+    runs = []
+    for _ in range(3):
+        start = time.perf_counter()
+        function(argument)
+        runs.append(time.perf_counter() - start)
+    return min(runs)
+
+
+STEPS = {
+    "shapes": scrub_shapes,
+    "urls": scrub_urls,
+    "pairs": scrub_pairs,
+    "headers": lambda given: scrub_pairs(given, HEADERS),
+    "query": lambda given: scrub_pairs(given, QUERY),
+    "source": lambda given: scrub_pairs(given, SOURCE),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_grows_with_length_and_no_faster(step: str, name: str) -> None:
+    """Sixteen times the text takes about sixteen times as long; a quadratic pattern would take 256 times."""
+    piece = HOSTILE[name]
+    small = (piece * (SMALL // len(piece) + 1))[:SMALL]
+    large = (piece * (LARGE // len(piece) + 1))[:LARGE]
+    taken = seconds(STEPS[step], large)
+    assert taken < 64 * seconds(STEPS[step], small) + 0.005
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_takes_long(name: str) -> None:
+    """Whatever the text, it is done in a few milliseconds."""
+    assert seconds(scrub_text, HOSTILE[name] * 100_000) < 0.1
+
+
+def test_a_long_text_is_cut_between_words_and_says_so() -> None:
+    """A secret on the cut is not sent in half."""
+    register_secret("registered-Live-Secret-0123456789")
+    for before in range(text.LONGEST_TEXT - 60, text.LONGEST_TEXT):
+        cut = scrub_text("x" * 50 + " " + "y" * (before - 52) + " registered-Live-Secret-0123456789 " + "z" * 5000)
+        assert "registe" not in cut
+        assert cut.endswith("[Truncated]")
+        assert len(cut) <= text.LONGEST_TEXT
+        assert scrub_text(cut) == cut
+
+
+def test_a_long_text_full_of_short_secrets_is_scrubbed_once_and_for_all() -> None:
+    """A text that grows by its marks is cut too, and left alone the second time."""
+    grown = scrub_text("pw=1 " * 1500)
+    assert grown.endswith("[Truncated]")
+    assert scrub_text(grown) == grown
+
+
+def test_what_is_too_deep_or_too_much_is_replaced() -> None:
+    """Beyond the bounds nothing passes unread."""
+    deep: Any = "api_key=abc"
+    for _ in range(walk.DEEPEST + 5):
+        deep = [deep]
+    assert "abc" not in str(scrub_value(deep))
+    assert "[Too deep]" in str(scrub_value(deep))
+    wide = scrub_value(["x"] * 5000)
+    assert (len(wide), wide[-1]) == (walk.MOST_ITEMS, "[Too large]")
+    many = scrub_value({f"a{i}": i for i in range(5000)})
+    assert (len(many), many["[Too large]"]) == (walk.MOST_ITEMS, "[Too large]")
+    huge = scrub_value([["x" * 8000] * 900] * 900)
+    assert "[Too large]" in str(huge)
+
+
+def test_a_value_of_any_size_is_done_soon() -> None:
+    """A giant value costs no more than the bound allows."""
+    giant = [[f"api_key=abc{i} redis://:pw@host/0 " * 200] * 900 for i in range(900)]
+    start = time.perf_counter()
+    scrub_value(giant)
+    assert time.perf_counter() - start < 3
+
+
+SECTIONS = [
+    "exception",
+    "threads",
+    "stacktrace",
+    "breadcrumbs",
+    "spans",
+    "request",
+    "user",
+    "logentry",
+    "message",
+    "tags",
+    "contexts",
+    "extra",
+    "fingerprint",
+    "transaction",
+]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_that_fails_is_replaced_and_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the event arrives; of the failed section nothing does."""
+
+    def fail(*_: object) -> object:
+        raise ZeroDivisionError("raw-secret")
+
+    monkeypatch.setattr(hooks, "SECTIONS", {**sections.SECTIONS, name: fail})
+    event: Any = {
+        "event_id": "a" * 32,
+        "level": "error",
+        "release": "r",
+        name: {"values": [{"type": "KeyError", "value": "raw-secret"}]},
+    }
+    cleaned: Any = scrub_event(event, {})
+    assert "raw-secret" not in str(cleaned)
+    assert cleaned["tags"]["scrubbing_failed"] == f"{name}: ZeroDivisionError"
+    assert (cleaned["event_id"], cleaned["level"], cleaned["release"]) == ("a" * 32, "error", "r")
+
+
+def test_an_exception_that_cannot_be_scrubbed_keeps_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issue without text is better than no issue."""
+    monkeypatch.setattr(sections, "scrub_frame", lambda *_: 1 / 0)
+    raw: Any = {
+        "exception": {"values": [{"type": "NetworkError", "value": "raw", "stacktrace": {"frames": [{"vars": {}}]}}]}
+    }
+    cleaned: Any = scrub_event(raw, {})
+    assert cleaned["exception"] == {"values": [{"type": "NetworkError", "value": "[Scrubbing failed]"}]}
+
+
+def test_in_doubt_a_skeleton_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who, where and when still arrive, and the class of our error; nothing raw does, nor any attachment."""
+
+    def fail(*_: object) -> dict[str, object]:
+        raise ZeroDivisionError("raw-secret")
+
+    monkeypatch.setattr(hooks, "_scrub_sections", fail)
+    event: Any = {
+        "event_id": "a" * 32,
+        "timestamp": "2026-11-24T10:00:00Z",
+        "level": "error",
+        "platform": "python",
+        "release": "r",
+        "environment": "production",
+        "tags": {"bot_id": "bot-42", "note": "raw-secret"},
+        "extra": {"x": "raw-secret"},
+    }
+    hint: Any = {"attachments": ["raw-secret"]}
+    assert scrub_event(event, hint) == {
+        "event_id": "a" * 32,
+        "timestamp": "2026-11-24T10:00:00Z",
+        "level": "error",
+        "platform": "python",
+        "release": "r",
+        "environment": "production",
+        "message": "[Scrubbing failed]",
+        "tags": {"bot_id": "bot-42", "scrubbing_failed": "ZeroDivisionError"},
+    }
+    assert hint == {}
+
+
+@pytest.mark.parametrize("hook", [scrub_breadcrumb, scrub_log, scrub_metric, scrub_span])
+def test_an_item_that_fails_says_so(hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a crumb, a log, a metric or a span that cannot be cleaned nothing raw is left."""
+
+    def fail(*_: object) -> object:
+        raise ZeroDivisionError("raw-secret")
+
+    monkeypatch.setattr(walk, "clean", fail)
+    item = {
+        "message": "raw-secret",
+        "body": "raw-secret",
+        "name": "raw-secret",
+        "attributes": {"x": "raw-secret"},
+        "value": 1.0,
+    }
+    assert "raw-secret" not in str(hook(item, {}))
+
+
+def test_text_and_values_fail_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two functions for everybody's use replace what they cannot clean."""
+
+    def fail(*_: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hooks, "clean", fail)
+    monkeypatch.setattr(walk, "clean", fail)
+    assert scrub_text("raw") == "[Scrubbing failed]"
+    assert scrub_value({"a": "raw"}) == "[Scrubbing failed]"
