@@ -2,8 +2,8 @@
 
 A secret is known in its plain form and as JSON, `repr`, a URL, base64, base64url or hexadecimal would spell it, and by
 its first and last eight characters. Looking for hundreds of forms must not cost hundreds of searches: each form is
-filed under the four short grams it begins with, and a text is sampled at every fourth place, so that any occurrence of a form
-covers a sample. Readers take no lock. Memory is bounded: the least recently registered secret makes room.
+filed under the four short grams it begins with, and a text is sampled at every fourth place, so that any occurrence
+of a form covers a sample. Readers take no lock. Memory is bounded: the least recently registered secret makes room.
 """
 
 import os

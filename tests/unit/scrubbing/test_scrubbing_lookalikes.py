@@ -20,8 +20,8 @@ TEXTS = [
     "clientOrderId=x-R4BD3S82f3e19a7c8b9d",
     "celery@trader-1.ec2.internal: ready.",
     "gen12345@worker-7 lost, celery@ip-10-0-0-1.ec2.internal too, worker1@box.lan as well",
-    "routing_key=orders.binance queue=orders cache_key=ticker:BTC/USDT primary_key=17 sort_key=price"
-    " idempotency_key=a1b2c3d4e5f6a7b8",
+    "routing_key=orders.binance queue=orders cache_key=ticker:BTC/USDT primary_key=17 sort_key=price",
+    "sort_key=price idempotency_key=a1b2c3d4e5f6a7b8",
     "{'token': 'USDT', 'sign': -1, 'key': 'ticker:binance:BTC/USDT', 'auth': 'none', 'pk': 17, 'seed': 42}",
     "token=USDT sign=+1 seed=42 pk=17 nonce=1795544666538 recvWindow=5000 timestamp=1700000000000",
     "GET https://api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=500&startTime=1700000000000",
@@ -42,8 +42,7 @@ TEXTS = [
     "api_key=%s and password={} and token=${TOKEN}",
     "about this time we will again need more than one minute, and then again some more",
     'File "/srv/app/bot.py", line 42, in place_order',
-    "symbols: BTC/USDT, ETH/USDT, SOL/USDT, XRP/USDT, ADA/USDT, DOT/USDT, LTC/USDT, BNB/USDT, AVAX/USDT, LINK/USDT,"
-    " UNI/USDT, ATOM/USDT",
+    "symbols: BTC/USDT, ETH/USDT, SOL/USDT, XRP/USDT, ADA/USDT, DOT/USDT, LTC/USDT, BNB/USDT, AVAX/USDT, LINK/USDT, UNI/USDT",
     "<app.trading.Bot object at 0x7f3a2c1d0e50>",
     "contract 0x52908400098527886E0F7030069857D2E4169EE7 paused",
     "KC-API-TIMESTAMP: 1700000000000, X-MBX-USED-WEIGHT-1M: 12, Retry-After: 30, cf-ray: 8f3a2c1d0e501234-FRA",
