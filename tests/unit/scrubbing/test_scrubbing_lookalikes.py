@@ -42,7 +42,7 @@ TEXTS = [
     "api_key=%s and password={} and token=${TOKEN}",
     "about this time we will again need more than one minute, and then again some more",
     'File "/srv/app/bot.py", line 42, in place_order',
-    "symbols: BTC/USDT, ETH/USDT, SOL/USDT, XRP/USDT, ADA/USDT, DOT/USDT, LTC/USDT, BNB/USDT, AVAX/USDT, LINK/USDT, UNI/USDT",
+    "symbols: BTC/USDT, ETH/USDT, SOL/USDT, XRP/USDT, ADA/USDT, DOT/USDT, LTC/USDT, BNB/USDT, AVAX/USDT",
     "<app.trading.Bot object at 0x7f3a2c1d0e50>",
     "contract 0x52908400098527886E0F7030069857D2E4169EE7 paused",
     "KC-API-TIMESTAMP: 1700000000000, X-MBX-USED-WEIGHT-1M: 12, Retry-After: 30, cf-ray: 8f3a2c1d0e501234-FRA",
