@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from monitoring.scrubbing import register_secret
     from monitoring.settings import Settings, SettingsError
     from monitoring.start import init_sentry
+    from monitoring.verdict import explain
     from monitoring.version import __version__
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "add_breadcrumb",
     "capture_exception",
     "capture_message",
+    "explain",
     "flush",
     "init_sentry",
     "register_secret",
@@ -48,6 +50,7 @@ _HOMES = {
     "add_breadcrumb": "capture",
     "capture_exception": "capture",
     "capture_message": "capture",
+    "explain": "verdict",
     "flush": "capture",
     "init_sentry": "start",
     "register_secret": "scrubbing",

@@ -1,4 +1,6 @@
-"""`celery -A worker start`: check, show what is monitored, then run Celery's own worker command, whole.
+"""What the package adds to `celery`: `start`, a monitored worker, and `monitor`, questions about the monitoring.
+
+`celery -A worker start` checks, shows what is monitored, then runs Celery's own worker command, whole.
 
 Every `celery` command of every app in this environment imports this module, so it imports nothing but click and what
 `celery` itself has loaded already.
@@ -7,6 +9,7 @@ Every `celery` command of every app in this environment imports this module, so 
 from __future__ import annotations
 
 import copy
+from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -86,3 +89,28 @@ def start(ctx: click.Context, worker_args: tuple[str, ...]) -> Any:
         if check_only:
             ctx.exit(0)
         return command.invoke(forwarded)
+
+
+#: Command of `monitor` -> module and name of it: loaded when it is asked for.
+MONITOR: Final = {
+    "explain": "monitoring.commands.explain:explain",
+}
+
+
+class _Lazy(click.Group):
+    """Load a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return sorted(MONITOR)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
+        if cmd_name not in MONITOR:
+            return None
+        module, _, name = MONITOR[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group("monitor", cls=_Lazy, short_help="Ask the monitoring what it does, and why.")
+def monitor() -> None:
+    """Ask the monitoring what it does, and why. Needs the application: `celery -A worker monitor ...`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
@@ -40,6 +40,7 @@ class Started:
     """Remember how the SDK was started, and in which process."""
 
     settings: Settings
+    event_filter: EventFilter
     options: dict[str, Any]
     pid: int
 
@@ -67,7 +68,10 @@ def start(
         for name in TASK_LOGGERS:
             ignore_logger(name)
             ignore_logger_for_sentry_logs(name)
-        _started = Started(settings, _options(settings, integrations, fold, options), os.getpid())
+        event_filter = EventFilter()
+        _started = Started(
+            settings, event_filter, _options(settings, event_filter, integrations, fold, options), os.getpid()
+        )
         sentry_sdk.init(**_started.options)
         _name_component(component or DEFAULT_COMPONENT)
     else:
@@ -81,6 +85,11 @@ def start(
 def started() -> Settings | None:
     """Return the settings that the SDK runs with, or None while it does not run."""
     return _started.settings if _started is not None else None
+
+
+def event_filter() -> EventFilter | None:
+    """Return the noise filter in force, or None while the SDK does not run."""
+    return _started.event_filter if _started is not None else None
 
 
 def name_component(component: str) -> None:
@@ -103,18 +112,18 @@ def renew_client() -> None:
     """
     global _started  # noqa: PLW0603  # as above
     if _started is not None and _started.pid != os.getpid():
-        _started = Started(_started.settings, _started.options, os.getpid())
+        _started = replace(_started, pid=os.getpid())
         sentry_sdk.init(**_started.options)
 
 
 def _options(
     settings: Settings,
+    dropped: EventFilter,
     integrations: Sequence[Integration],
     fold: Callable[[logging.LogRecord], bool],
     given: dict[str, Any],
 ) -> dict[str, Any]:
     assert settings.dsn is not None  # noqa: S101  # `active` says so; this is for the type checker
-    dropped = EventFilter()
     ours: dict[str, Any] = {
         "dsn": settings.dsn.get_secret_value(),
         "environment": settings.environment,
@@ -136,8 +145,10 @@ def _options(
         "before_breadcrumb": (scrubbing.scrub_breadcrumb,),
         "before_send_log": (scrubbing.scrub_log,),
         "before_send_metric": (scrubbing.scrub_metric,),
-        "before_send_span": (scrubbing.scrub_span,),
     }
+    if given.get("trace_lifecycle", settings.trace_lifecycle) == "stream":
+        # The SDK warns at every start of a hook that it will not call.
+        hooks["before_send_span"] = (scrubbing.scrub_span,)
     chained = {name: _chain(given.get(name), ours_after) for name, ours_after in hooks.items()}
     extra = list(given.get("integrations", ()))
     logs = next((each for each in extra if isinstance(each, LoggingIntegration)), None)

@@ -1,0 +1,1 @@
+"""What `celery -A app monitor` can do, one command per file; `monitoring.cli` names them."""
