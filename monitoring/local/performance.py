@@ -25,7 +25,11 @@ FAILURES: Final = frozenset(
 
 
 class Run(NamedTuple):
-    """Hold one attempt of a task. `at` is the wall clock of its end; a time that nobody reported is None."""
+    """Hold one attempt of a task. `at` is the wall clock of its end; a time that nobody reported is None.
+
+    Without a run time it is no run, but the wait of one that stands elsewhere: outside of a sampled trace nothing joins
+    the two metrics of an attempt. Percentiles are of each time by itself, so nothing is lost by it.
+    """
 
     at: float
     task: str | None
@@ -33,7 +37,7 @@ class Run(NamedTuple):
     exchange: str | None
     symbol: str | None
     outcome: str | None
-    run_time_ms: float
+    run_time_ms: float | None
     queue_wait_ms: float | None
 
 
@@ -48,14 +52,16 @@ class _Cell:
     queue_waits: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def add(self, run: Run) -> None:
+        if run.queue_wait_ms is not None:
+            self.queue_waits.append(run.queue_wait_ms)
+        if run.run_time_ms is None:
+            return
+        self.run_times.append(run.run_time_ms)
         if run.outcome in RETRIES:
             self.retries += 1
         else:
             self.count += 1
             self.failures += run.outcome in FAILURES
-        self.run_times.append(run.run_time_ms)
-        if run.queue_wait_ms is not None:
-            self.queue_waits.append(run.queue_wait_ms)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -93,7 +99,8 @@ def table(runs: Iterable[Run], by: Sequence[str], span: tuple[float, float]) -> 
         if row is None:
             row = rows[key] = (_Cell(), {})
         row[0].add(run)
-        row[1].setdefault(_slice(run.at, span, TREND_BUCKETS), []).append(run.run_time_ms)
+        if run.run_time_ms is not None:
+            row[1].setdefault(_slice(run.at, span, TREND_BUCKETS), []).append(run.run_time_ms)
     return [
         {name: dict(zip(by, key, strict=True)).get(name) for name in DIMENSIONS}
         | cell.as_json()

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from .store import Store
 
-# A metric wins over a trace; a run exists once anything has told its run time.
+# A metric wins over a trace. What only a `queue.process` span has told is the beginning of a run that is still to come.
 RUN_TIME: Final = "coalesce(measured_run, traced_run)"
+TOLD: Final = f"({RUN_TIME} IS NOT NULL OR measured_wait IS NOT NULL)"
 RUN_COLUMNS: Final = f"at, task, bot_id, exchange, symbol, outcome, {RUN_TIME}, coalesce(measured_wait, traced_wait)"
 
 
@@ -47,7 +48,7 @@ class StoredItem:
 
 def runs(store: Store, selection: Selection, now: float) -> list[Run]:
     """Read the selected runs, oldest first."""
-    clauses, values = [f"{RUN_TIME} IS NOT NULL"], []
+    clauses, values = [TOLD], []
     if selection.since is not None:
         clauses.append("at >= ?")
         values.append(now - selection.since)

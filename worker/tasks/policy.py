@@ -5,9 +5,30 @@
 
 from typing import Any, Final
 
+from celery import Task
+
 from worker.errors import RETRYABLE
 
+LEAST_RETRY_SECONDS: Final = 1.0
+
+
+class RetriedLater(Task):  # type: ignore[misc]  # Celery types no classes
+    """A task whose retry waits a second at least.
+
+    Celery publishes the retry first and stores the state RETRY then. A repetition that is done in between (chance may
+    choose a wait of 0) has its SUCCESS overwritten, and whoever asks for the result waits for ever.
+    """
+
+    abstract = True
+
+    def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
+        """Retry as Celery does, after `countdown` seconds or the least wait, whichever is longer."""
+        least = None if countdown is None else max(countdown, LEAST_RETRY_SECONDS)
+        return super().retry(*args, countdown=least, **options)
+
+
 READS: Final[dict[str, Any]] = {
+    "base": RetriedLater,
     # Only what asking again can help, after 1, 2, 4 s at most: chance spreads the bots that one outage has hit.
     "autoretry_for": RETRYABLE,
     "retry_backoff": 1,
