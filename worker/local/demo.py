@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from worker.local.accounting import Book, differences
 from worker.local.bots import EXCHANGES, requests
-from worker.local.demo_report import chosen_failure, performance, story, summed
+from worker.local.demo_report import Performance, chosen_failure, lost, story, summed
 from worker.local.environment import DATA_DIRECTORY, ConfigurationError, Plan, prepare, read_dotenv
 from worker.local.json_client import JsonClient, RefusedError, UnreachableError
 from worker.local.procfile import Procfile
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _PER_SECOND: Final = 40.0
 _LOOK_EVERY_SECONDS: Final = 0.3
-_WIDTH: Final = 100
+_WIDTH: Final = 120
 _OURS: Final = ("APP_VERSION", "SENTRY_", "CELERY_", "MONITORING_", "TRADING_", "PAPER_")
 _INTERRUPTED: Final = 130
 
@@ -97,7 +97,7 @@ def conclude(book: Book, sentry: JsonClient, console: Console) -> None:
     """Show what Sentry knows; raise IncompleteError if that is not what happened."""
     stats = sentry.get("/stats.json")
     failure = chosen_failure(sentry.get("/events.json?limit=1000")["events"])
-    console.print(performance(stats["rows"]), "")
+    console.print(Performance(stats["rows"]), "")
     console.print("No task failed after several attempts." if failure is None else story(failure))
     states = Counter(book.states[task_id] for task_id in book.final)
     runs = sum(row["count"] for row in stats["rows"])
@@ -106,8 +106,9 @@ def conclude(book: Book, sentry: JsonClient, console: Console) -> None:
         f"{runs - len(book.final)} by beat and its tasks."
     )
     console.print(f"Final states of what the API knows: {summed(states)}.")
-    console.print(f"Retries: {sum(row['retries'] for row in stats['rows'])}. ", end="")
-    console.print(f"Events kept back as noise: {summed(stats['suppressed'])}. Lost: {summed(stats['lost'])}.")
+    unsampled = stats["lost"].get("sample_rate", {}).get("transaction", 0)
+    console.print(f"Retries: {sum(row['retries'] for row in stats['rows'])}. Traces left out by sampling: {unsampled}.")
+    console.print(f"Events kept back as noise: {summed(stats['suppressed'])}. Lost: {lost(stats['lost'])}.")
     wrong = differences(tuple(book.final.values()), stats["rows"])
     if not any(row["task"] == "worker.tasks.positions.reconcile" for row in stats["rows"]):
         wrong.append("worker.tasks.positions.reconcile: beat has started none")

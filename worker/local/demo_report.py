@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -16,39 +18,51 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _NOTHING: Final = "-"
-_PERCENTILES: Final = ("p50", "p95", "p99")
+_DIMENSIONS: Final = ("task", "bot_id", "exchange", "symbol")
+_TIMES: Final = {"run_time_ms": "run", "queue_wait_ms": "wait"}
+_PERCENTILES: Final = (("p50", "p95", "p99"), ("p50", "p95"), ("p95",))
+
+# Reasons of client reports that are somebody's choice and no loss; what the filter kept back has a line of its own.
+_CHOSEN: Final = frozenset({"sample_rate", "before_send", "event_processor"})
 
 
-def performance(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Show `rows` of /stats.json as a table, sorted by task, bot, exchange and symbol. Times are milliseconds."""
-    table = _table(title="Task performance, as the local Sentry has it (times in ms)")
-    for name in ("task", "bot_id", "exchange", "symbol"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "runs",
-        "failed",
-        "retries",
-        *(f"run\n{p}" for p in _PERCENTILES),
-        *(f"wait\n{p}" for p in _PERCENTILES),
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    previous = None
-    for row in sorted(
-        rows, key=lambda row: [str(row[name] or "") for name in ("task", "bot_id", "exchange", "symbol")]
-    ):
-        task = str(row["task"]).rpartition(".")[2]
-        if previous not in {None, task}:
-            table.add_section()
-        table.add_row(
-            task if task != previous else "",
-            *(row[name] or _NOTHING for name in ("bot_id", "exchange", "symbol")),
-            str(row["count"]),
-            Text(str(row["failures"]), style="red" if row["failures"] else "dim"),
-            Text(str(row["retries"]), style="yellow" if row["retries"] else "dim"),
-            *(_ms(row[times][p]) for times in ("run_time_ms", "queue_wait_ms") for p in _PERCENTILES),
-        )
-        previous = task
-    return table
+@dataclass(frozen=True)
+class Performance:
+    """Show `rows` of /stats.json as a table, sorted by task, bot, exchange and symbol. Times are milliseconds.
+
+    Where there is no room for all percentiles it shows fewer, rather than cut numbers.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        tables = [self._table(percentiles) for percentiles in _PERCENTILES]
+        unbounded = options.update(width=10 * options.max_width)
+        fitting = (t for t in tables if Measurement.get(console, unbounded, t).maximum <= options.max_width)
+        yield next(fitting, tables[-1])
+
+    def _table(self, percentiles: Sequence[str]) -> Table:
+        table = _table(title="Task performance, as the local Sentry has it (times in ms)", padding=0)
+        for name in _DIMENSIONS:
+            table.add_column(name, no_wrap=True)
+        times = [(field, label, p) for field, label in _TIMES.items() for p in percentiles]
+        for name in ("runs", "fail", "retry", *(f"{label}\n{p}" for _, label, p in times)):
+            table.add_column(name, justify="right", no_wrap=True)
+        previous = None
+        for row in sorted(self.rows, key=lambda row: [str(row[name] or "") for name in _DIMENSIONS]):
+            task = str(row["task"]).rpartition(".")[2]
+            if previous not in {None, task}:
+                table.add_section()
+            table.add_row(
+                task if task != previous else "",
+                *(row[name] or _NOTHING for name in _DIMENSIONS[1:]),
+                str(row["count"]),
+                Text(str(row["failures"]), style="red" if row["failures"] else "dim"),
+                Text(str(row["retries"]), style="yellow" if row["retries"] else "dim"),
+                *(_ms(row[field][p]) for field, _, p in times),
+            )
+            previous = task
+        return table
 
 
 def chosen_failure(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -73,6 +87,11 @@ def story(event: Mapping[str, Any]) -> RenderableType:
     )
     title = "The story of one failure: everything below is one event in Sentry"
     return Panel(Group(head, "", _attempts_table(event), "", _trail(event)), title=title, box=box.ROUNDED)
+
+
+def lost(reports: Mapping[str, Mapping[str, int]]) -> str:
+    """Write what senders have lost, by reason; what they left out on purpose is no loss."""
+    return summed({reason: categories for reason, categories in reports.items() if reason not in _CHOSEN})
 
 
 def summed(counts: Mapping[str, Any]) -> str:
@@ -117,8 +136,9 @@ def _trail(event: Mapping[str, Any]) -> Table:
     return table
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(*columns, title=title, title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def _table(*columns: str, title: str | None = None, padding: int = 1) -> Table:
+    edges = (0, padding, 0, 0)  # the box adds a space of its own
+    table = Table(*columns, title=title, title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=edges)
     table.show_edge = False
     return table
 
