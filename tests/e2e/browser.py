@@ -51,5 +51,5 @@ def resize(driver: webdriver.Chrome, width: int, height: int) -> None:
 
 def console(driver: webdriver.Chrome) -> list[str]:
     """Return what the page has written to the browser's console since the last call, errors of loading included."""
-    entries: list[dict[str, Any]] = driver.get_log("browser")
+    entries: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]  # selenium types it not
     return [f"{entry['level']}: {entry['message']}" for entry in entries]
