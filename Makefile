@@ -3,6 +3,7 @@
 #   make run PYTHON=python3.13    another Python          make clean                            start again from nothing
 PYTHON ?= python3
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := .venv/bin
 # Nothing is written outside of this directory.
@@ -12,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SE_CACHE_PATH = $(XDG_CACHE_HOME)/selenium
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint clean
+.PHONY: help run demo test lint bench clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ lint: .venv/test.stamp  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: .venv/bench.stamp  ## what monitoring costs per task, next to its peers; ten minutes (BENCH_ARGS=--quick: one)
+	$(BIN)/python -m benchmarks.cost $(BENCH_ARGS)
+
 clean:  ## remove everything that these commands made, the virtual environment too
 	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -47,5 +51,7 @@ clean:  ## remove everything that these commands made, the virtual environment t
 
 EXTRAS_local := local
 EXTRAS_test := test,dev
+EXTRAS_bench := bench
 STAMPS_local := .venv/local.stamp
 STAMPS_test := .venv/local.stamp .venv/test.stamp
+STAMPS_bench := .venv/bench.stamp

@@ -1,0 +1,142 @@
+"""Run the whole bench and write its results.
+
+`make bench` takes about ten minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
+takes a minute and writes nothing unless `--output` says where; with `--soak` it runs 200,000 tasks under this package,
+to see whether its memory is flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.cost import imports, machine, report, results, scenes
+from benchmarks.cost.processes import ROOT, Ground
+from benchmarks.cost.scenes import Scene
+from benchmarks.cost.variants import BARE, OURS, STOCK, VARIANTS, Variant
+
+RESULTS: Final = ROOT / "benchmarks" / "results"
+PAGE: Final = ROOT / "docs" / "explanation" / "cost.md"
+
+POOLS: Final = ("solo", "prefork")
+RATES: Final = (1.0, 0.1, 0.0)
+DELAYS: Final = (0.0, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Say what to measure and for how long. Seconds are per scene, on top of its first five rounds."""
+
+    scenes: tuple[Scene, ...]
+    tasks: int
+    seconds: float
+    paced: tuple[float, ...]
+    paced_seconds: float
+    paced_variants: tuple[Variant, ...]
+    latency_rounds: int
+    latency_variants: tuple[Variant, ...]
+    start_repeats: int
+
+
+FULL: Final = Plan(
+    scenes=tuple(Scene(pool, rate, delay) for delay in DELAYS for pool in POOLS for rate in RATES),
+    tasks=250,
+    seconds=25.0,
+    paced=DELAYS,
+    paced_seconds=8.0,
+    paced_variants=VARIANTS[1:],
+    latency_rounds=4,
+    latency_variants=(BARE, STOCK, OURS),
+    start_repeats=5,
+)
+QUICK: Final = Plan(
+    scenes=(Scene("solo", 0.1, 0.0),),
+    tasks=100,
+    seconds=0.0,
+    paced=(0.0,),
+    paced_seconds=1.0,
+    paced_variants=(OURS,),
+    latency_rounds=1,
+    latency_variants=(BARE, OURS),
+    start_repeats=1,
+)
+SOAK_TASKS: Final = 200_000
+SOAK_EVERY: Final = 10_000
+
+
+def main() -> None:
+    """Measure, show, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one scene, few rounds; nothing is written")
+    parser.add_argument("--soak", action="store_true", help=f"{SOAK_TASKS} tasks instead, and the memory they take")
+    parser.add_argument("--tasks", type=int, help="tasks in a round (with --soak: in all)")
+    parser.add_argument("--output", type=Path, help="write cost.json and cost.svg here, and leave the page alone")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Ground(Path(folder)) as ground:
+        if options.soak:
+            _soak(ground, options.tasks or SOAK_TASKS, options.output or RESULTS)
+            return
+        plan = QUICK if options.quick else FULL
+        found = run(ground, plan, options.tasks or plan.tasks)
+    report.show(found)
+    if options.quick and options.output is None:
+        return
+    output = options.output or RESULTS
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "cost.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    report.draw(found, output / "cost.svg")
+    if options.output is None and PAGE.exists():
+        report.rewrite(PAGE, report.markdown(found, "../../benchmarks/results/cost.svg"))
+
+
+def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
+    """Measure everything that a plan names."""
+    load = machine.load()
+    measured = []
+    for scene in plan.scenes:
+        print(f"measuring {scene.name} ...", flush=True)
+        measured.append(
+            results.of_scene(scene, tasks, scenes.measure(ground, scene, tasks=tasks, seconds=plan.seconds))
+        )
+    paced = []
+    for delay in plan.paced:
+        print(f"measuring {scenes.PACE} tasks a second, receiver {delay * 1000:g} ms ...", flush=True)
+        at_pace = scenes.paced(ground, delay=delay, seconds=plan.paced_seconds, variants=plan.paced_variants)
+        paced.append(results.of_paced(delay, at_pace))
+    print("measuring a Sentry that never answers ...", flush=True)
+    latency = scenes.latency(ground, tasks=4 * tasks, rounds=plan.latency_rounds, variants=plan.latency_variants)
+    labels = {variant.key: variant.label for variant in VARIANTS}
+    started = imports.start_ms(ground, repeats=plan.start_repeats)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": "make bench",
+        "machine": machine.facts(),
+        "load": [round(load, 2), round(machine.load(), 2)],
+        "scenes": measured,
+        "paced": paced,
+        "latency": results.of_latency(latency),
+        "start_ms": {key: {"label": labels[key], "ms": round(ms, 1)} for key, ms in started.items()},
+    }
+
+
+def _soak(ground: Ground, tasks: int, output: Path) -> None:
+    points = scenes.soak(ground, tasks=tasks, every=min(tasks, SOAK_EVERY))
+    for done, resident in points:
+        print(f"{done:>8} tasks {resident:>7.1f} MiB")
+    output.mkdir(parents=True, exist_ok=True)
+    told = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": "make bench BENCH_ARGS=--soak",
+        "machine": machine.facts(),
+        "points": [{"tasks": done, "resident_mib": round(resident, 1)} for done, resident in points],
+    }
+    (output / "memory.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

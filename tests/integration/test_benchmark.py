@@ -1,0 +1,95 @@
+"""The benchmark of what monitoring costs: it runs, and what it writes can be believed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.cost import report
+from benchmarks.cost.scenes import half_width
+from benchmarks.cost.variants import PEER, VARIANTS
+from tests.harness.worker import ROOT
+
+TASKS = 20
+# A warm-up round, one that closes its window, five that count; every tenth task of each is sampled.
+ROUNDS = 7
+SAMPLED = 2
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the smallest bench there is, once, and return where it wrote."""
+    folder = tmp_path_factory.mktemp("bench")
+    command = [sys.executable, "-m", "benchmarks.cost", "--quick", "--tasks", str(TASKS), "--output", str(folder)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "delivered / sampled" in done.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(written: Path) -> dict[str, Any]:
+    """Return what it wrote as JSON."""
+    found: dict[str, Any] = json.loads((written / "cost.json").read_text())
+    return found
+
+
+def test_every_variant_runs_the_same_tasks_and_all_that_was_sampled_arrives(results: dict[str, Any]) -> None:
+    """Each variant runs every task of every round, and its traces are counted at the receiver, not at the sender."""
+    [scene] = results["scenes"]
+    assert list(scene["variants"]) == [variant.key for variant in VARIANTS]
+    for key, one in scene["variants"].items():
+        assert one["ran"] == ROUNDS * TASKS
+        assert (one["sampled"], one["delivered"]) == (ROUNDS * SAMPLED, 0 if key == "bare" else ROUNDS * SAMPLED), key
+        assert one["task_us"] > 0
+        assert one["publish_us"] > 0
+        assert one["peak_mib"] > 0
+    for key in PEER:
+        assert scene["variants"][key]["metrics"] == 2 * ROUNDS * TASKS
+
+
+def test_a_sentry_that_never_answers_is_survived(results: dict[str, Any]) -> None:
+    """The worker goes on at a Sentry that hangs, and the bench says how fast."""
+    for one in results["latency"].values():
+        assert one["hanging"]["tasks_a_second"] > 0
+        assert one["hanging"]["p99_ms"] >= one["hanging"]["p50_ms"] > 0
+
+
+def test_nothing_is_lost_at_a_fixed_pace(results: dict[str, Any]) -> None:
+    """Every task of the paced run is sampled, and its trace arrives."""
+    [paced] = results["paced"]
+    ours = paced["variants"]["ours"]
+    assert ours["delivered"] == ours["sampled"] == ours["ran"] > 0
+
+
+def test_results_name_machine_and_versions_and_no_path_of_it(written: Path, results: dict[str, Any]) -> None:
+    """Who reads the results knows what they were measured on, and nothing of where."""
+    assert {"processor", "cores", "python", "celery", "sentry-sdk", "opentelemetry-sdk"} <= results["machine"].keys()
+    assert results["date"]
+    text = (written / "cost.json").read_text() + (written / "cost.svg").read_text()
+    assert str(ROOT) not in text
+    assert str(written) not in text
+
+
+def test_page_gets_the_new_tables_and_keeps_its_words(tmp_path: Path, results: dict[str, Any]) -> None:
+    """Only what stands between the two marks is rewritten."""
+    page = tmp_path / "cost.md"
+    page.write_text("before\n<!-- bench: begin, written by `make bench` -->\nold\n<!-- bench: end -->\nafter\n")
+    report.rewrite(page, report.markdown(results, "cost.svg"))
+    text = page.read_text()
+    assert text.startswith("before\n<!-- bench: begin, written by `make bench` -->\nMeasured ")
+    assert text.endswith("\n<!-- bench: end -->\nafter\n")
+    assert "\nold\n" not in text
+    assert all(variant.label in text for variant in VARIANTS)
+
+
+def test_an_interval_narrows_with_more_rounds_and_ignores_one_wild_round() -> None:
+    """The spread is that of the median: one round in which the machine was busy does not widen it."""
+    calm = [100.0 + number % 5 for number in range(30)]
+    assert half_width([*calm[:-1], 10_000.0]) < 5
+    assert half_width(calm) <= half_width(calm[:5])
