@@ -33,6 +33,8 @@ DEFAULT_COMPONENT: Final = "trading_engine"
 
 #: Celery's log lines about a task: each repeats what our reports tell, some with the task's arguments in clear.
 TASK_LOGGERS: Final = ("celery.app.trace", "celery.worker.strategy", "celery.worker.job", "celery.redirected")
+#: What is logged while an item is prepared would be an item itself, for the same hook to raise at, without end.
+OWN_LOGGERS: Final = (__name__, "monitoring.filtering", "monitoring.filtering.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def start(
     if not settings.active:
         return False
     if _started is None:
-        for name in TASK_LOGGERS:
+        for name in (*TASK_LOGGERS, *OWN_LOGGERS):
             ignore_logger(name)
             ignore_logger_for_sentry_logs(name)
         event_filter = EventFilter()

@@ -68,9 +68,10 @@ def sentry(request: pytest.FixtureRequest) -> Iterator[Sentry]:
     receiving = Sentry()
     yield receiving
     sentry_sdk.get_client().close(timeout=2)
-    receiving.close()
     excused = {name for mark in request.node.iter_markers("unjudged") for name in mark.args or tuple(judges.JUDGES)}
-    if found := judges.judge(receiving, frozenset(excused)):
+    found = judges.judge(receiving, frozenset(excused))
+    receiving.close()
+    if found:
         pytest.fail("\n".join(found), pytrace=False)
 
 
