@@ -83,7 +83,8 @@ def test_ours_stands_in_the_place_of_the_sdks_own(start: Start) -> None:
 def test_an_integration_that_the_application_gives_is_used(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis' own spans are a choice."""
     # The SDK remembers for the life of the process what was switched off, as it was in the tests before.
-    monkeypatch.setattr("sentry_sdk.integrations._processed_integrations", set())
+    processed = sentry_sdk.integrations._processed_integrations
+    monkeypatch.setattr("sentry_sdk.integrations._processed_integrations", processed - {"redis"})
     start(options={"integrations": [RedisIntegration(cache_prefixes=["cache:"])]})
     assert isinstance(sentry_sdk.get_client().get_integration(RedisIntegration), RedisIntegration)
 
