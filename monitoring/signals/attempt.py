@@ -5,9 +5,11 @@ The attempt's state lives on `task.request` and ends with it; nothing is kept by
 
 from __future__ import annotations
 
+import inspect
 import os
 from contextlib import AbstractContextManager  # noqa: TC003  # a dataclass's field
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from monitoring.breadcrumbs import AttemptRecord, numbered
@@ -18,6 +20,8 @@ from monitoring.scrubbing import scrub_text
 from monitoring.signals import message, tracing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sentry_sdk._types import Event, Hint
 
 
@@ -141,11 +145,22 @@ def context_of(names: ArgumentNames, task: Any, args: Any, kwargs: Any) -> Tradi
     declared = getattr(task, "trading_context", None)
     if callable(declared):
         try:
-            said = declared(args, kwargs)
+            said = _as_written(declared)(args, kwargs)
             return (said if isinstance(said, TradingContext) else TradingContext.of(said or {})).over(found)
         except Exception:  # noqa: BLE001  # the application's code, run for monitoring: it must not stop the task
             count_lost("trading_context_raised")
     return found
+
+
+def _as_written(declared: Callable[..., Any]) -> Callable[..., Any]:
+    """Undo that Celery makes a method of a function given as `@app.task(trading_context=…)`: by its class body."""
+    function = getattr(declared, "__func__", None)
+    return function if function is not None and _takes_two(function) else declared
+
+
+@lru_cache(maxsize=2048)
+def _takes_two(function: Callable[..., Any]) -> bool:
+    return len(inspect.signature(function).parameters) == 2  # noqa: PLR2004  # the arguments, and the named ones
 
 
 def tell(scope: Any, values: dict[str, str | None]) -> None:
