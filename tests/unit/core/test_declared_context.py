@@ -44,7 +44,7 @@ def body(reference: str, symbol: str) -> None:
 
 FORMS: dict[str, dict[str, Any]] = {
     "function": {"trading_context": whose},
-    "lambda": {"trading_context": lambda args, kwargs: whose(args, kwargs)},
+    "lambda": {"trading_context": lambda args, kwargs: {**whose(args, kwargs)}},
     "partial": {"trading_context": partial(whose)},
     "static": {"base": Static},
     "value": {"trading_context": lambda args, kwargs: TradingContext.of(whose(args, kwargs))},

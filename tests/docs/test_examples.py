@@ -1,0 +1,110 @@
+"""Every Python example of the documentation runs, against a real server, a real worker and a local Sentry.
+
+The blocks of a page are one program, in their order, in a process of its own. Marks, comments right above a block:
+
+    <!-- file: trading.py -->       the block is a file beside the program, not a part of it
+    <!-- worker: trading -->        a monitored worker of this app runs while the program does
+    <!-- received: event -->        a JSON block: something of this kind, with at least these values, arrives at Sentry
+    <!-- hidden: some code -->      runs before the block: what the reader has and the page need not show
+    <!-- screen: trading -->        what a command prints, likewise `explained` (`test_screens.py`)
+    <!-- signature: flush -->       the block is a public name's signature (`test_public_api.py`)
+    <!-- skip: reason -->           the block does not run
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import ROOT, Block, blocks, pages
+from tests.harness.polling import wait_until
+from tests.harness.stage import Stage
+from tests.harness.swallowed import swallowed_errors
+from tests.harness.worker import process_environment
+
+README = ROOT / "README.md"  # its example has a test of its own
+MARKS = {"event", "explained", "file", "hidden", "received", "screen", "signature", "skip", "worker"}
+PROGRAM_SECONDS = 60
+PAGES = [page for page in pages() if page != README and any("signature" not in b.marks for b in blocks(page, "python"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_pages_examples_run(page: Path, stage: Stage) -> None:
+    """The examples of a page run as they stand there, and what the page says arrives at Sentry, arrives."""
+    shown = blocks(page)
+    for block in shown:
+        if "file" in block.marks:
+            (stage.folder / block.marks["file"]).write_text(block.text)
+    env = {"PYTHONPATH": f"{stage.folder}:{ROOT}", "SENTRY_ENVIRONMENT": "production"}
+    for app in [block.marks["worker"] for block in shown if "worker" in block.marks]:
+        stage.start_worker(app=app, command="start", concurrency=1, env=env)
+    _run(_program(page), stage, env)
+    expected = [
+        (block, block.marks["received"], json.loads(block.text)) for block in shown if "received" in block.marks
+    ]
+    for block, kind, values in expected:
+        _wait_received(stage, block, kind, values)
+    assert stage.settle() == []
+
+
+def test_every_mark_is_known() -> None:
+    """A misspelt mark would silently take a block out of the test, or leave one in."""
+    unknown = {f"{block}: {mark}" for page in pages() for block in blocks(page) for mark in block.marks.keys() - MARKS}
+    assert not unknown
+    assert all(block.marks["skip"] for page in pages() for block in blocks(page) if "skip" in block.marks)
+
+
+@pytest.mark.parametrize("block", [b for page in pages() for b in blocks(page, "json")], ids=str)
+def test_json_is_json(block: Block) -> None:
+    """What is shown as JSON can be read as JSON."""
+    json.loads(block.text)
+
+
+def _program(page: Path) -> str:
+    """Put the blocks together, each at its own line of the page, so that a traceback points there."""
+    lines: list[str] = []
+    for block in blocks(page, "python"):
+        if {"file", "signature", "skip"} & block.marks.keys():
+            continue
+        hidden = block.marks.get("hidden", "").splitlines()
+        lines += [""] * (block.line - len(lines) - len(hidden)) + hidden
+        lines += block.text.splitlines()
+    return "\n".join(lines) + "\n"
+
+
+def _run(program: str, stage: Stage, env: dict[str, str]) -> None:
+    path = stage.folder / "example.py"
+    path.write_text(program)
+    done = subprocess.run(
+        [sys.executable, path],
+        env=process_environment(stage.database.url, stage.sentry.dsn, env),
+        cwd=stage.folder,
+        capture_output=True,
+        text=True,
+        timeout=PROGRAM_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"(lines are the page's)\n{done.stdout}{done.stderr}"
+    assert swallowed_errors(done.stderr) == []
+
+
+def _wait_received(stage: Stage, block: Block, kind: str, values: Any) -> None:
+    wait_until(
+        lambda: any(_holds(entry, values) for entry in stage.sentry.entries(kind)),
+        lambda: f"{block}: {kind} {values}\n{stage.sentry.summary()}",
+        20,
+    )
+
+
+def _holds(received: Any, shown: Any) -> bool:
+    """Tell whether everything that is shown is there. A list that is shown is whole; an attribute is its value."""
+    if isinstance(shown, dict):
+        return isinstance(received, dict) and all(_holds(received.get(key), value) for key, value in shown.items())
+    if isinstance(shown, list):
+        return isinstance(received, list) and len(received) == len(shown) and all(map(_holds, received, shown))
+    if isinstance(received, dict) and "value" in received:
+        received = received["value"]
+    return bool(received == shown)
