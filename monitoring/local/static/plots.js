@@ -84,12 +84,12 @@ export const timesPlot = (label, { slices, to }, field) => {
   return plot;
 };
 
-/** The median run time of a row over the window. */
+/** The median run time of a row over the window; drawn through slices without runs, which a row has many of. */
 export const sparkline = (values) => {
   const top = Math.max(...values.map((value) => value ?? 0), 0.001);
   const step = 96 / values.length;
   const y = (value) => 21 - (value / top) * 18;
-  const points = values.map((value, index) => [(index + 0.5) * step, value]);
+  const points = values.map((value, index) => [(index + 0.5) * step, value]).filter(([, value]) => value !== null);
   const label = `Median run time over the window, at most ${format.duration(top)}`;
   return svg(
     "svg",
