@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _PER_SECOND: Final = 40.0
 _LOOK_EVERY_SECONDS: Final = 0.3
+_LOOK_WHILE_ENQUEUEING_SECONDS: Final = 1.5
 _WIDTH: Final = 120
 _OURS: Final = ("APP_VERSION", "SENTRY_", "CELERY_", "MONITORING_", "TRADING_", "PAPER_")
 _INTERRUPTED: Final = 130
@@ -76,9 +77,13 @@ def trade(stack: Stack, api: JsonClient, options: argparse.Namespace, console: C
     """Enqueue the tasks and wait for all of them and what they start; raise IncompleteError after the time-out."""
     book = Book()
     deadline = time.monotonic() + options.timeout
+    looked = 0.0
     with _progress(console, options.tasks) as show:
         for request in islice(requests(options.seed, "demo"), options.tasks):
             book.enqueue(api, request)
+            if time.monotonic() - looked > _LOOK_WHILE_ENQUEUEING_SECONDS:
+                book.look(api)
+                looked = time.monotonic()
             show(book)
             stack.pause(1 / _PER_SECOND)
         while book.outstanding:
