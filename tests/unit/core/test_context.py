@@ -266,7 +266,7 @@ def test_a_task_is_read_by_the_function_that_it_was_made_of(app: Celery, options
     def bound(self: object, bot_id: str, exchange: str, symbol: str = "btc") -> None: ...
     def plain(bot_id: str, exchange: str, symbol: str = "btc") -> None: ...
 
-    place = app.task(**options)(bound if options.get("bind") else plain)
+    place = app.task(shared=False, **options)(bound if options.get("bind") else plain)
     assert NAMES.context_of(place.run, ("b1", "kraken"), {}).known() == {**FULL, "symbol": "BTC"}
 
 

@@ -24,6 +24,8 @@ def publisher() -> Iterator[Celery]:
     """Make a Celery app whose broker and results live in this process."""
     before = getattr(_tls, "current_app", None)
     app = Celery("web", broker="memory://", backend="cache+memory://")
+    # The broker is the whole process's: other tests publish to the queue that is everybody's default.
+    app.conf.task_default_queue = "web"
 
     for name in ("place_order", "run_strategy"):
         # Shared, they would be registered again with the next test's app.
@@ -52,11 +54,11 @@ def browse(publisher: Celery) -> Browse:
 
 @pytest.fixture
 def published(publisher: Celery) -> Callable[[], list[dict[str, Any]]]:
-    """Return the keyword arguments of every message on the default queue, and take them off it."""
+    """Return the keyword arguments of every message on the queue, and take them off it."""
 
     def taken() -> list[dict[str, Any]]:
         with publisher.connection_for_read() as connection:
-            queue = connection.SimpleQueue("celery")
+            queue = connection.SimpleQueue("web")
             found = []
             while queue.qsize():
                 message = queue.get_nowait()
