@@ -174,12 +174,12 @@ def main(arguments: list[str] | None = None) -> int:
     log = data / "output.log"
     shown = log.relative_to(Path.cwd())
     code = 1
-    console.print(
-        f"Starting worker, API, beat, Redis-compatible server and local Sentry; their output is in {shown}",
-        soft_wrap=True,
-    )
     try:
         plan = plan_for(Procfile.read(Path("Procfile.dev")), os.environ, read_dotenv(), data, options.seed)
+        console.print(
+            f"Starting worker, API, beat, Redis-compatible server and local Sentry; their output is in {shown}",
+            soft_wrap=True,
+        )
         with log.open("w", encoding="utf-8") as output:
             run(plan, options, console, Screen(output))
         code = 0

@@ -89,7 +89,8 @@ class Stack:
             self._running.append(process)
             self._tell_guardian(f"+{process.pid}")
             self._await_ready(process)
-        self._screen.say(f"{len(self._running)} processes ready after {time.monotonic() - began:.1f} s")
+        processes = "1 process" if len(self._running) == 1 else f"{len(self._running)} processes"
+        self._screen.say(f"{processes} ready after {time.monotonic() - began:.1f} s")
 
     def pause(self, seconds: float | None = None) -> None:
         """Wait for ``seconds`` (None: for ever); raise StopRequestedError or ProcessDiedError as soon as it happens."""
