@@ -169,7 +169,7 @@ def _curl(words: Words) -> str | None:
     )
     for word in words:
         url = urlsplit(word)
-        if not url.scheme.startswith("http"):
+        if not url.scheme.startswith("http") or url.hostname != "127.0.0.1":
             continue
         if url.port == int(expected()["LOCAL_SENTRY_PORT"]):
             if url.path not in {*ROUTES, *FILES}:

@@ -6,6 +6,7 @@ The blocks of a page are one program, in their order, in a process of its own. M
     <!-- worker: trading -->        a monitored worker of this app runs while the program does
     <!-- received: event -->        a JSON block: something of this kind, with at least these values, arrives at Sentry
     <!-- hidden: some code -->      runs before the block: what the reader has and the page need not show
+    <!-- answer: GET /healthz -->   a JSON block: what the API answers
     <!-- screen: trading -->        what a command prints, likewise `explained` (`test_screens.py`)
     <!-- signature: flush -->       the block is a public name's signature (`test_public_api.py`)
     <!-- skip: reason -->           the block does not run
@@ -26,7 +27,7 @@ from tests.harness.swallowed import swallowed_errors
 from tests.harness.worker import process_environment
 
 README = ROOT / "README.md"  # its example has a test of its own
-MARKS = {"event", "explained", "file", "hidden", "received", "screen", "signature", "skip", "worker"}
+MARKS = {"answer", "event", "explained", "file", "hidden", "received", "screen", "signature", "skip", "worker"}
 PROGRAM_SECONDS = 60
 PAGES = [page for page in pages() if page != README and any("signature" not in b.marks for b in blocks(page, "python"))]
 
@@ -75,7 +76,7 @@ def _program(page: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(program: str, stage: Stage, env: dict[str, str]) -> None:
+def _run(program: str, stage: Stage, env: dict[str, str]) -> str:
     path = stage.folder / "example.py"
     path.write_text(program)
     done = subprocess.run(
@@ -89,6 +90,7 @@ def _run(program: str, stage: Stage, env: dict[str, str]) -> None:
     )
     assert done.returncode == 0, f"(lines are the page's)\n{done.stdout}{done.stderr}"
     assert swallowed_errors(done.stderr) == []
+    return done.stdout
 
 
 def _wait_received(stage: Stage, block: Block, kind: str, values: Any) -> None:
@@ -108,3 +110,21 @@ def _holds(received: Any, shown: Any) -> bool:
     if isinstance(received, dict) and "value" in received:
         received = received["value"]
     return bool(received == shown)
+
+
+@pytest.mark.parametrize("block", [b for page in pages() for b in blocks(page) if "answer" in b.marks], ids=str)
+def test_an_answer_of_the_api_is_the_one_that_is_shown(block: Block, stage: Stage) -> None:
+    """The API answers a request as its page says; ids are another run's."""
+    method, path, *body = block.marks["answer"].split(" ", 2)
+    program = _ASK.format(method=method, path=path, body=body[0] if body else "None")
+    answered = json.loads(_run(program, stage, {}))
+    shown = json.loads(block.text)
+    for varies in {"task_id", "status_url"} & answered.keys() & shown.keys():
+        assert type(answered.pop(varies)) is type(shown.pop(varies))
+    assert answered == shown
+
+
+_ASK = """
+from flask_app import create_app
+print(create_app().test_client().open({path!r}, method={method!r}, json={body}).get_data(as_text=True))
+"""
