@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from monitoring.filtering.fingerprint import told_code
 from monitoring.filtering.operations import tags_of
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def enrich(event: Event, decision: Decision) -> Event:
             at_least = "error" if decision.rule == "money_failed" else what.severity
             event["level"] = max(what.severity, at_least, key=_LEVELS.index)
             event.setdefault("fingerprint", list(decision.fingerprint))
-        if what.code is not None:
-            tags["error_code"] = decision.fingerprint[2]
+        if code := told_code(what.code):
+            tags["error_code"] = code
     if decision.operation.exchange:
         tags.setdefault("exchange", decision.operation.exchange)
     if decision.held_back:

@@ -31,16 +31,18 @@ def template_of(message: str) -> str:
     return " ".join(text.split())[:_LONGEST]
 
 
+def told_code(code: str | None) -> str | None:
+    """Return an exchange's code as it is told. It is a text from outside: kraken writes a sentence there."""
+    return code if code is None or code.lstrip("-").isdigit() else template_of(code)
+
+
 def fingerprint_of(event: Event, classification: Classification | None, operation: Operation) -> tuple[str, ...]:
     """Return the parts that name an event's trouble, the same in every process."""
     if classification is None:
         return ("message", str(event.get("logger") or ""), template_of(_message_of(event)), operation.task)
     if classification.row is None:
         return ("error", *_where(event), operation.exchange, operation.task)
-    # An exchange's code is a text from outside: kraken writes a sentence there.
-    code = classification.code
-    told = code if code is None or code.lstrip("-").isdigit() else template_of(code)
-    error = told or classification.error_class
+    error = told_code(classification.code) or classification.error_class
     return (classification.kind, operation.exchange, error, operation.task or operation.name)
 
 

@@ -80,6 +80,14 @@ def test_codes_and_exchanges_split_a_class(event: Make, hint: Make) -> None:
     assert len(prints) == 4
 
 
+def test_the_code_of_an_unknown_error_is_its_own(event: Make, hint: Make) -> None:
+    """An error that no row knows has its code in the tag, not the place where it was raised."""
+    error = type("DatabaseError", (Exception,), {"code": "gkpj"})("UNIQUE constraint failed")
+    kept = EventFilter(())(event(task="books.record_fill"), hint(error))
+    assert kept is not None
+    assert (kept["tags"]["error_kind"], kept["tags"]["error_code"]) == ("unknown", "gkpj")
+
+
 def test_an_applications_fingerprint_stays(event: Make, hint: Make) -> None:
     """What the application groups by is not overwritten."""
     made = event()
