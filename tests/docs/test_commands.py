@@ -29,7 +29,7 @@ OTHERS: Final = {
     *("systemd-analyze", "journalctl", "docker", "openssl", "sentry-cli", "flask", "test", "watch"),
 }
 #: Variables that are neither ours nor Celery's options.
-VARIABLES: Final = {"PYTHON", "PYTEST_ARGS", "NO_COLOR"}
+VARIABLES: Final = {"PATH", "PYTHON", "PYTEST_ARGS", "NO_COLOR"}
 
 Words = list[str]
 

@@ -27,7 +27,7 @@ from tests.harness.swallowed import swallowed_errors
 from tests.harness.worker import process_environment
 
 README = ROOT / "README.md"  # its example has a test of its own
-MARKS = {"answer", "event", "explained", "file", "hidden", "received", "screen", "signature", "skip", "worker"}
+MARKS = {"alert", "answer", "event", "explained", "file", "hidden", "received", "screen", "signature", "skip", "worker"}
 PROGRAM_SECONDS = 60
 PAGES = [page for page in pages() if page != README and any("signature" not in b.marks for b in blocks(page, "python"))]
 
