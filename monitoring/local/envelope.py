@@ -26,6 +26,9 @@ MIB: Final = 1024 * KIB
 # The bounded decoder came with brotli 1.2; without the bound, a few hundred bytes could ask for gigabytes.
 BROTLI_IS_BOUNDED: Final = hasattr(getattr(brotli, "Decompressor", None), "can_accept_more_data")
 
+# How zlib tells the two formats apart; "deflate" in HTTP means zlib's own.
+WINDOW_BITS: Final[Mapping[str, int]] = MappingProxyType({"gzip": 31, "deflate": 15})
+
 JSON_TYPES: Final = frozenset(
     {
         "event",
@@ -115,25 +118,29 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     match encoding.strip().lower():
         case "" | "identity":
             plain = body
-        case "gzip":
-            plain = _gunzip(body, limit)
+        case "gzip" | "deflate" as name:
+            plain = _inflate(body, limit, name)
         case "br":
             plain = _unbrotli(body, limit)
         case other:
-            _refuse(415, "content_encoding", f"Content-Encoding {other[:40]!r} is not supported; use gzip, br or none")
+            _refuse(
+                415,
+                "content_encoding",
+                f"Content-Encoding {other[:40]!r} is not supported; use gzip, deflate, br, none",
+            )
     if len(plain) > limit:
         _refuse(413, "too_large", f"the envelope is larger than {limit} bytes after decompression")
     return plain
 
 
-def _gunzip(body: bytes, limit: int) -> bytes:
-    stream = zlib.decompressobj(wbits=31)
+def _inflate(body: bytes, limit: int, name: str) -> bytes:
+    stream = zlib.decompressobj(WINDOW_BITS[name])
     try:
         plain = stream.decompress(body, limit + 1)
     except zlib.error as error:
-        _refuse(400, "gzip", f"the body is not valid gzip: {error}")
+        _refuse(400, name, f"the body is not valid {name}: {error}")
     if len(plain) <= limit and (not stream.eof or stream.unused_data):
-        _refuse(400, "gzip", "the gzip body is truncated or is followed by other bytes")
+        _refuse(400, name, f"the {name} body is truncated or is followed by other bytes")
     return plain
 
 
