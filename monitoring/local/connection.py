@@ -38,8 +38,7 @@ class LoopbackServer(ThreadingHTTPServer):
     daemon_threads = False  # server_close waits for them
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, handler: type[Connection], request_seconds: float) -> None:
-        address = loopback_address(host)
+    def __init__(self, address: str, port: int, handler: type[Connection], request_seconds: float) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.request_seconds = request_seconds
         self.stopping = False
@@ -104,6 +103,7 @@ class Connection(BaseHTTPRequestHandler):
     server: LoopbackServer
     rfile: io.BufferedReader
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # what is no HTTP at all is told so with a status, not in HTTP/0.9
     server_version, sys_version = "local-sentry", ""
     # One packet per answer, sent at once: in two packets, Nagle's algorithm and the delayed acknowledgement make a
     # sender wait some 40 ms per envelope, until its queue overflows.

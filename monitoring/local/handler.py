@@ -51,6 +51,7 @@ class Handler(Connection):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no HTTP request of ours: http.server's own complaints, as JSON."""
+        self.close_connection = True  # where the next request would begin is not known
         status = 405 if code == 501 else int(code)  # noqa: PLR2004 - an unknown method is the sender's mistake
         self._refuse(RefusedError(status, "http", message or explain or self.responses.get(code, ("bad request",))[0]))
 

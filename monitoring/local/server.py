@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from . import queries
-from .connection import REQUEST_SECONDS, LoopbackServer, serve_in_thread
+from .connection import REQUEST_SECONDS, LoopbackServer, loopback_address, serve_in_thread
 from .envelope import Limits
 from .faults import Faults, FaultSwitch
 from .handler import Desk, handler_for
@@ -48,14 +48,17 @@ class LocalSentry:
         bounds: Bounds | None = None,
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
+        address = loopback_address(host)
         self._temporary = None if data else tempfile.TemporaryDirectory(prefix="local-sentry-")
         self._switch = FaultSwitch()
         self._store = Store(data or Path(self._temporary.name if self._temporary else ""), bounds or Bounds())
         try:
             desk = Desk(self._store, self._switch, limits or Limits())
-            self._server = LoopbackServer(host, port, handler_for(desk), request_seconds)
+            self._server = LoopbackServer(address, port, handler_for(desk), request_seconds)
         except BaseException:
             self._store.close()
+            if self._temporary:
+                self._temporary.cleanup()
             raise
         self._thread = serve_in_thread(self._server)
 
