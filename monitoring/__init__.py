@@ -1,5 +1,8 @@
 """Celery worker monitoring for trading platforms that watch their tasks in Sentry.
 
+`monitoring.init_sentry()` where the Celery app is made is all of the setup. The rest is for what an application knows
+and its tasks' arguments do not say: whose work it is, what happened, what must not leave, what moves money.
+
 Names are loaded when they are first used: `monitoring.cli` is imported by every `celery` command, of any app.
 """
 

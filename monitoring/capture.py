@@ -34,14 +34,15 @@ def capture_exception(error: BaseException | None = None, **context: object) -> 
     """Report an exception (by default the one being handled) and return its event id, or None if nothing was sent.
 
     `bot_id`, `exchange`, `symbol` and `strategy` become tags; whatever else is named is shown in the context
-    `details`, scrubbed like everything that leaves.
+    `details`, scrubbed like everything that leaves. Never waits for Sentry: an id says that the event is queued in this
+    process, and None that monitoring is off or that the noise filter holds it back, which is counted.
     """
     with _described(context):
         return sentry_sdk.capture_exception(error)
 
 
 def capture_message(message: str, level: LogLevelStr = "info", **context: object) -> str | None:
-    """Report a message; `context` as for `capture_exception`."""
+    """Report a message at a `level` of Sentry's; the rest is as for `capture_exception`."""
     with _described(context):
         return sentry_sdk.capture_message(message, level)
 
@@ -49,12 +50,16 @@ def capture_message(message: str, level: LogLevelStr = "info", **context: object
 def add_breadcrumb(
     message: str, category: str = "trading", level: LogLevelStr = "info", data: Mapping[str, Any] | None = None
 ) -> None:
-    """Leave a trace that an error of this task, in this attempt or a later one, is told with."""
+    """Leave a trace that an error of this task, in this attempt or a later one, is told with.
+
+    `data` is scrubbed at once. What travels to the next attempt is bounded: the oldest breadcrumbs go first, and are
+    counted. Without an error nothing of it is sent; a killed process takes those of its attempt along.
+    """
     sentry_sdk.add_breadcrumb(message=message, category=category, level=level, data=dict(data or {}))
 
 
 def set_user_context(user_id: object, email: str | None = None, subscription_tier: str | None = None) -> None:  # noqa: ARG001
-    """Say for whom the running task or request works. Only the id and the tier are sent.
+    """Say for whom the running task or request works, until it ends. Only the id and the tier are sent.
 
     `email` is taken so that callers can pass what they have, and never leaves the process: it names a person.
     """
@@ -66,15 +71,19 @@ def set_user_context(user_id: object, email: str | None = None, subscription_tie
 
 
 def flush(timeout: float | None = None) -> None:
-    """Wait until Sentry has taken what is queued, at most `timeout` seconds (default: the shutdown time-out)."""
+    """Wait until Sentry has taken what this process has queued, at most `timeout` seconds.
+
+    The default is the shutdown time-out. Workers do it by themselves when they stop; for a script that ends at once.
+    """
     sentry_sdk.flush(timeout=timeout)
 
 
 def track_trading_operation(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function (or coroutine function) so that each call is told as a trading operation.
 
-    A call leaves a breadcrumb, a span `trading.<operation>` when the trace is sampled, and its time as the metric
-    `trading.operation_time`. Its context is found in its arguments. An error is not captured here, because the task
+    A call leaves a breadcrumb, a span `trading.<operation>` when the trace is sampled, and its time (monotonic, in
+    milliseconds) as the metric `trading.operation_time`. Its context is found in its arguments. An error passes
+    unchanged and is not captured here, because the task
     may still retry, but what is captured later carries the tag `operation`: so the filter knows whether money moved.
     """
 

@@ -54,7 +54,10 @@ def normalised(field: str, value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TradingContext:
-    """Name the bot, exchange, symbol and strategy that a piece of work is for; each may be unknown."""
+    """Name the bot, exchange, symbol and strategy that a piece of work is for; each may be unknown (None).
+
+    A plain value: making one binds nothing. `of` gives values their one spelling; the constructor takes them as given.
+    """
 
     bot_id: str | None = None
     exchange: str | None = None
@@ -92,7 +95,8 @@ class TradingContext:
 def trading_context(**values: object) -> Iterator[TradingContext]:
     """Bind context for the length of a `with` block: for events in it and for the tasks that it publishes.
 
-    Fields that are not named keep what is bound outside. Unknown names raise TypeError.
+    Fields that are not named, or whose value cannot be one, keep what is bound outside. Yields what is bound inside.
+    Unknown names raise TypeError, also where monitoring is off.
     """
     _refuse_unknown(values)
     with sentry_sdk.new_scope() as scope:
@@ -103,7 +107,8 @@ def trading_context(**values: object) -> Iterator[TradingContext]:
 def set_trading_context(**values: object) -> None:
     """Bind context to the rest of the running task or request, and to the tasks that it publishes.
 
-    Fields that are not named keep what is bound. Unknown names raise TypeError.
+    Fields that are not named, or whose value cannot be one, keep what is bound. Unknown names raise TypeError, also
+    where monitoring is off.
     """
     _refuse_unknown(values)
     TradingContext.of(values).bind(sentry_sdk.get_isolation_scope())

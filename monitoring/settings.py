@@ -57,7 +57,7 @@ class Mistake:
 
 
 class SettingsError(ValueError):
-    """Carry every mistake in the settings at once."""
+    """Carry every mistake in the settings at once: values in `mistakes`, lines in its text, no secret in either."""
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes

@@ -35,7 +35,10 @@ class Registry:
         os.register_at_fork(after_in_child=self._renew_lock)
 
     def register(self, secret: str | bytes) -> None:
-        """Never let this value leave, in any of its forms.
+        """Never let this value leave the process in anything that is sent, in any of its forms.
+
+        Known to this process and to those that it forks afterwards; of more than 2000 the least recently registered is
+        forgotten.
 
         Raises ValueError for a value that cannot be told from ordinary text (shorter than 8 characters), is longer than
         16384, or is part of a mark; TypeError for anything but text and bytes. The message never holds the value.
