@@ -7,8 +7,7 @@ closed), so that what leaves is scrubbed whatever anybody added.
 from __future__ import annotations
 
 import logging
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
@@ -17,7 +16,7 @@ from sentry_sdk.integrations.redis import RedisIntegration
 
 from monitoring import scrubbing
 from monitoring.delivery.losses import count_suppressed
-from monitoring.delivery.transport import QUEUE_SIZE, WorkerTransport
+from monitoring.delivery.transport import WorkerTransport
 from monitoring.filtering import EventFilter
 
 if TYPE_CHECKING:
@@ -34,17 +33,15 @@ DEFAULT_COMPONENT: Final = "trading_engine"
 #: Celery's log lines about a task: each repeats what our reports tell, some with the task's arguments in clear.
 TASK_LOGGERS: Final = ("celery.app.trace", "celery.worker.strategy", "celery.worker.job", "celery.redirected")
 #: What is logged while an item is prepared would be an item itself, for the same hook to raise at, without end.
-OWN_LOGGERS: Final = (__name__, "monitoring.filtering", "monitoring.filtering.*")
+OWN_LOGGERS: Final = (__name__, "monitoring.filtering", "monitoring.filtering.*", "monitoring.delivery.*")
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Remember how the SDK was started, and in which process."""
+    """Remember how the SDK was started. A forked child inherits it: the transport makes itself new there."""
 
     settings: Settings
     event_filter: EventFilter
-    options: dict[str, Any]
-    pid: int
 
 
 _started: Started | None = None
@@ -71,10 +68,9 @@ def start(
             ignore_logger(name)
             ignore_logger_for_sentry_logs(name)
         event_filter = EventFilter()
-        _started = Started(
-            settings, event_filter, _options(settings, event_filter, integrations, fold, options), os.getpid()
-        )
-        sentry_sdk.init(**_started.options)
+        chosen = _options(settings, event_filter, integrations, fold, options)
+        _started = Started(settings, event_filter)
+        sentry_sdk.init(**chosen)
         _name_component(component or DEFAULT_COMPONENT)
     else:
         if settings != _started.settings:
@@ -106,18 +102,6 @@ def _name_component(component: str) -> None:
     scope.set_attribute("component", component)
 
 
-def renew_client() -> None:
-    """Give a forked process a client of its own: its own queue, its own connection, its own threads.
-
-    A child that keeps the inherited one sends again what the parent had queued, and shares the parent's socket, where
-    most uploads are lost without any report (measured). What the parent had queued stays the parent's.
-    """
-    global _started  # noqa: PLW0603  # as above
-    if _started is not None and _started.pid != os.getpid():
-        _started = replace(_started, pid=os.getpid())
-        sentry_sdk.init(**_started.options)
-
-
 def _options(
     settings: Settings,
     dropped: EventFilter,
@@ -136,7 +120,6 @@ def _options(
         "shutdown_timeout": settings.shutdown_timeout,
         "debug": settings.debug,
         "transport": WorkerTransport,
-        "transport_queue_size": QUEUE_SIZE,
         # SENTRY_SPOTLIGHT would send a copy of everything, synchronously, on the application's threads.
         "spotlight": False,
         "disabled_integrations": _without(given.get("integrations", ()), RedisIntegration),

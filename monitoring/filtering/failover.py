@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import redis
 
-from monitoring.filtering.forks import call_after_fork
 from monitoring.filtering.local_window import LocalWindow
 from monitoring.filtering.shared_window import SCHEMES, SharedWindow
+from monitoring.forks import call_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from monitoring.filtering.forks import call_after_fork
+from monitoring.forks import call_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from monitoring.filtering.forks import call_after_fork
 from monitoring.filtering.window import (
     CALM_SECONDS,
     FORGET_SECONDS,
@@ -21,6 +20,7 @@ from monitoring.filtering.window import (
     Success,
     Verdict,
 )
+from monitoring.forks import call_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,4 +29,3 @@ class Beat:
     def on_beat_embedded_init(self, **_: object) -> None:
         """Do the same for `celery worker -B`, where beat is a forked process, or a thread, of the worker."""
         self.producer.beat_thread = threading.get_ident()
-        sdk.renew_client()

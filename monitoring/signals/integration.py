@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from celery import signals
 from sentry_sdk.integrations import Integration
 
-from monitoring import sdk
 from monitoring.capture import flush
 from monitoring.context import ArgumentNames
 from monitoring.signals.beat import Beat
@@ -57,7 +56,6 @@ class TradingCeleryIntegration(Integration):
             (signals.task_internal_error, parent.on_task_internal_error),
             (signals.task_unknown, parent.on_task_unknown),
             (signals.task_rejected, parent.on_task_rejected),
-            (signals.worker_process_init, on_worker_process_init),
             (signals.worker_process_shutdown, on_worker_stopping),
             (signals.worker_shutdown, on_worker_stopping),
             (signals.beat_init, beat.on_beat_init),
@@ -77,11 +75,6 @@ class TradingCeleryIntegration(Integration):
         """Disconnect every receiver; the application runs on unmonitored."""
         for signal, receiver in self.wiring:
             signal.disconnect(receiver, dispatch_uid=_uid(receiver))
-
-
-def on_worker_process_init(**_: object) -> None:
-    """Give each child of a prefork pool its own client; after every fork, so also recycled and added ones."""
-    sdk.renew_client()
 
 
 def on_worker_stopping(**_: object) -> None:

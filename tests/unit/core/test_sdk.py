@@ -1,7 +1,6 @@
 """Monitoring starts once, by one call; what the application added to the SDK runs first, and cannot lose an item."""
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -233,16 +232,6 @@ def test_the_sample_rate_of_errors_is_the_operators(sentry: Sentry, start: Start
     sentry_sdk.get_client().close(timeout=2)
     assert sentry.events() == []
     assert sentry.lost()["sample_rate", "error"] == 1
-
-
-def test_a_client_is_renewed_only_after_a_fork(start: Start) -> None:
-    """In the process that started it, it stays; a child's scenario needs a fork and stands among the worker's tests."""
-    start()
-    client = sentry_sdk.get_client()
-    sdk.renew_client()
-    assert sentry_sdk.get_client() is client
-    assert sdk._started is not None
-    assert sdk._started.pid == os.getpid()
 
 
 def test_naming_a_component_before_the_start_does_nothing() -> None:
