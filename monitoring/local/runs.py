@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 TASK_OP: Final = "queue.task.celery"
 PROCESS_OP: Final = "queue.process"
 LATENCY: Final = "messaging.message.receive.latency"  # milliseconds, as the SDK writes it
+TEXT_LENGTH: Final = 200
+
+# What a metric or a span says about its run.
+DESCRIPTION: Final = ("task", "bot_id", "exchange", "symbol", "outcome")
+SPAN_DESCRIPTION: Final = (*DESCRIPTION, "sentry.op", "sentry.segment.id")
+
 NO_SPAN: Final = frozenset({"", "0" * 16})
 
 # The status of the trace says what a sender without our `outcome` tag means; any other status is a failure.
@@ -72,7 +78,7 @@ def _from_metric(metric: Mapping[str, Any], now: float) -> Iterator[RunFact]:
     field = {"task.run_time": "run_time_ms", "task.queue_wait": "queue_wait_ms"}.get(str(metric.get("name")))
     value = _milliseconds(metric.get("value"))
     if field and value is not None:
-        attributes = _attributes(metric)
+        attributes = _attributes(metric, DESCRIPTION)
         yield RunFact(
             key=_key(metric.get("trace_id"), metric.get("span_id")),
             measured=True,
@@ -106,7 +112,7 @@ def _from_transaction(event: Mapping[str, Any], now: float) -> Iterator[RunFact]
 
 
 def _from_span(span: Mapping[str, Any], now: float) -> Iterator[RunFact]:
-    attributes = _attributes(span)
+    attributes = _attributes(span, SPAN_DESCRIPTION)
     op = attributes.get("sentry.op")
     start, end = span.get("start_timestamp"), span.get("end_timestamp")
     if op == PROCESS_OP:
@@ -157,24 +163,32 @@ def losses(item: Item) -> Tally:
             name = str(metric.get("name"))
             if name in COUNTING_METRICS and (quantity := _quantity(metric.get("value"))):
                 kind, attribute = COUNTING_METRICS[name]
-                key = _attributes(metric).get(attribute) or "?"
+                key = _attributes(metric, (attribute,)).get(attribute) or "?"
                 tally[kind, key, name if kind == "lost" else ""] += quantity
     return tally
 
 
 def text(value: object) -> str | None:
     """Return a bounded text that a database and a page can hold, None for nothing."""
+    if type(value) is str and len(value) <= TEXT_LENGTH and value.isascii():
+        return value or None  # nearly every text: ten are read for each task
     if value is None or isinstance(value, (dict, list)):
         return None
-    return str(value)[:200].encode(errors="replace").decode() or None
+    return str(value)[:TEXT_LENGTH].encode(errors="replace").decode() or None
 
 
-def _attributes(entry: Mapping[str, Any]) -> dict[str, str]:
+def _attributes(entry: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Read the attributes called `names`, those that have a text."""
     raw = entry.get("attributes")
     if not isinstance(raw, dict):
         return {}
-    pairs = ((name, text(value.get("value") if isinstance(value, dict) else value)) for name, value in raw.items())
-    return {name: value for name, value in pairs if value is not None}
+    found = {}
+    for name in names:
+        value = raw.get(name)
+        said = text(value.get("value") if isinstance(value, dict) else value)
+        if said is not None:
+            found[name] = said
+    return found
 
 
 def tags(event: Mapping[str, Any]) -> dict[str, str]:

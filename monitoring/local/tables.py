@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .digest import summary
-from .runs import RunFact, Tally, text
+from .runs import DESCRIPTION, RunFact, Tally, text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,8 +30,6 @@ CREATE INDEX IF NOT EXISTS runs_by_time ON runs (at);
 CREATE TABLE IF NOT EXISTS tallies (
     kind TEXT, key TEXT, detail TEXT, quantity INTEGER NOT NULL, PRIMARY KEY (kind, key, detail)) WITHOUT ROWID;
 """
-
-DESCRIPTION: Final = ("task", "bot_id", "exchange", "symbol", "outcome")
 
 
 def _upsert(prefix: str, merged: str, only: str) -> str:
