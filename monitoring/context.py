@@ -37,6 +37,8 @@ def normalised(field: str, value: object) -> str | None:
     Exchanges are lower case and symbols upper case. Only plain values count: the text of any other object could hold
     anything.
     """
+    if type(value) is str and len(value) <= _CACHED:
+        return _spelled(field, value)
     try:
         if isinstance(value, Enum):
             value = value.value
@@ -45,6 +47,15 @@ def normalised(field: str, value: object) -> str | None:
         text = str(value)[: 4 * MAX_VALUE]
     except Exception:  # noqa: BLE001  # a number of 5000 digits, an object that lies about its class: not a name
         return None
+    return _spelled.__wrapped__(field, text)
+
+
+#: Names come again and again; a long text is no name, and not worth keeping.
+_CACHED: Final = 64
+
+
+@lru_cache(maxsize=4096)
+def _spelled(field: str, text: str) -> str | None:
     if not text.isprintable():
         # Relay turns a tag with a line break into null.
         text = "".join(character for character in text if character.isprintable() or character.isspace())
@@ -78,7 +89,14 @@ class TradingContext:
 
     def over(self, other: TradingContext) -> TradingContext:
         """Return this context with its gaps filled from `other`."""
-        return TradingContext(**{field: getattr(self, field) or getattr(other, field) for field in CONTEXT_FIELDS})
+        if other == NOTHING:
+            return self
+        return TradingContext(
+            self.bot_id or other.bot_id,
+            self.exchange or other.exchange,
+            self.symbol or other.symbol,
+            self.strategy or other.strategy,
+        )
 
     def known(self) -> dict[str, str]:
         """Return the fields that are known, by name."""
@@ -89,6 +107,9 @@ class TradingContext:
         known = self.known()
         scope.set_tags(known)
         scope.set_attributes(known)  # type: ignore[arg-type]  # str is an AttributeValue; dict is invariant in it
+
+
+NOTHING: Final = TradingContext()
 
 
 @contextmanager
@@ -119,7 +140,7 @@ def _refuse_unknown(values: Mapping[str, object]) -> None:
         raise TypeError(f"trading context has {', '.join(CONTEXT_FIELDS)}; got {', '.join(sorted(unknown))}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: it is a cache's key for every task
 class ArgumentNames:
     """Know which argument names mean which field: the fields' own names and what `MONITORING_ARGUMENT_NAMES` adds."""
 
@@ -129,9 +150,6 @@ class ArgumentNames:
     def extended_by(cls, extra: Mapping[str, str]) -> ArgumentNames:
         """Return the fields' own names and these others. An argument with a field's own name goes first."""
         return cls(MappingProxyType({**{field: field for field in CONTEXT_FIELDS}, **extra}))
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.field_of.items()))
 
     def context_of(self, function: Callable[..., object], args: Any, kwargs: Any) -> TradingContext:
         """Find the context in the arguments of a call. Never raises; costs a look-up per field.

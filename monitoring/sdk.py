@@ -14,7 +14,7 @@ import sentry_sdk
 from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger, ignore_logger_for_sentry_logs
 from sentry_sdk.integrations.redis import RedisIntegration
 
-from monitoring import scrubbing
+from monitoring import metrics, scrubbing
 from monitoring.delivery.losses import count_suppressed
 from monitoring.delivery.transport import WorkerTransport
 from monitoring.filtering import EventFilter
@@ -71,6 +71,7 @@ def start(
         chosen = _options(settings, event_filter, integrations, fold, options)
         _started = Started(settings, event_filter)
         sentry_sdk.init(**chosen)
+        metrics.install(sentry_sdk.get_client())
         _name_component(component or DEFAULT_COMPONENT)
     else:
         if settings != _started.settings:

@@ -31,6 +31,8 @@ class Registry:
         self._most = most_secrets
         self._forms: OrderedDict[str, tuple[Form, ...]] = OrderedDict()
         self._index: dict[str, tuple[tuple[Form, int], ...]] = {}
+        #: Goes up with each new secret: what was cleaned before may have to be cleaned again.
+        self.generation = 0
         self._lock = Lock()
         os.register_at_fork(after_in_child=self._renew_lock)
 
@@ -54,6 +56,7 @@ class Registry:
                 for offset in range(_STRIDE):
                     gram = form.text[offset : offset + _GRAM]
                     self._index[gram] = (*self._index.get(gram, ()), (form, offset))
+            self.generation += 1
             if len(self._forms) > self._most:
                 self._forget(self._forms.popitem(last=False)[1])
 

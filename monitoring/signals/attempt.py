@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from contextlib import AbstractContextManager  # noqa: TC003  # a dataclass's field
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -18,10 +17,12 @@ from monitoring.delivery.losses import count_lost
 from monitoring.latency import Clock, elapsed_ms, iso_time, queue_wait_ms
 from monitoring.scrubbing import scrub_text
 from monitoring.signals import message, tracing
+from monitoring.signals.scopes import AttemptScopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from sentry_sdk import Scope
     from sentry_sdk._types import Event, Hint
 
 
@@ -68,9 +69,13 @@ class Attempt:
     clock: Clock
     carried: message.Carried
     queue: str | None
+    context: TradingContext
+    trace_headers: dict[str, str]
     started: float
     started_at: float
-    scopes: AbstractContextManager[Any]
+    scopes: AttemptScopes = field(init=False)
+    #: Known beforehand when the message says that nobody samples its trace.
+    trace_id: str | None = None
     trace: tracing.Trace | None = None
     ended_at: float | None = None
     outcome: str | None = None
@@ -81,6 +86,32 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self.queue_wait = queue_wait_ms(self.started, self.carried.published, self.request.eta)
+
+    def open(self) -> None:
+        """Put the attempt's own scopes in force; see `scopes`."""
+        self.scopes = AttemptScopes(self._tell_isolation, self._tell_current)
+        for crumb in self.carried.trail.crumbs:
+            self.scopes.isolation.add_breadcrumb(crumb)
+
+    def words(self) -> dict[str, str]:
+        """Return what everything that the attempt produces is told with."""
+        words = {"task": self.task.name, "attempt": str(self.number), **self.context.known()}
+        if self.queue is not None:
+            words["queue"] = self.queue
+        return words
+
+    def _tell_isolation(self, scope: Scope) -> None:
+        if not self.request.is_eager:
+            scope.clear_breadcrumbs()
+        tell(scope, self.words())
+        scope.set_tag("celery_task_id", self.request.id)
+        if getattr(self.task, "moves_money", False):
+            scope.set_tag("moves_money", "true")
+        scope.add_event_processor(self.describe)
+        scope.generate_propagation_context(self.trace_headers)
+
+    def _tell_current(self, scope: Scope) -> None:
+        tracing.join(scope, self.task.name)
 
     @property
     def number(self) -> int:
@@ -163,7 +194,7 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     return len(inspect.signature(function).parameters) == 2  # noqa: PLR2004  # the arguments, and the named ones
 
 
-def tell(scope: Any, values: dict[str, str | None]) -> None:
+def tell(scope: Any, values: Mapping[str, str | None]) -> None:
     """Write values as tags and as attributes: no item gets both."""
     for key, value in values.items():
         if value is not None:

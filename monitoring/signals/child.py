@@ -12,6 +12,7 @@ import sentry_sdk
 from celery.exceptions import SoftTimeLimitExceeded
 from sentry_sdk.utils import event_from_exception
 
+from monitoring import metrics
 from monitoring.context import ArgumentNames, TradingContext
 from monitoring.latency import Clock, SlowTasks
 from monitoring.signals import destination, message, tracing
@@ -52,37 +53,25 @@ class Child:
         request = task.request
         inherited = TradingContext.current() if request.is_eager else message.NO_CONTEXT
         parent_trace = tracing.propagation_headers(None, None) if request.is_eager else None
-        scopes = sentry_sdk.isolation_scope()
-        scope = scopes.__enter__()
+        carried = carried_by(request)
         attempt = Attempt(
             task=task,
             request=request,
             clock=self.clock,
-            carried=carried_by(request),
+            carried=carried,
             queue=destination.received_from(task.app, request.delivery_info),
+            context=context_of(self.names, task, args, kwargs).over(carried.context).over(inherited),
+            trace_headers=parent_trace or _trace_headers(request),
             started=self.clock.wall(),
             started_at=self.clock.monotonic(),
-            scopes=scopes,
             handled_before=sys.exc_info()[1],
         )
         request.__dict__[KEY] = attempt
-        if not request.is_eager:
-            scope.clear_breadcrumbs()
-        for crumb in attempt.carried.trail.crumbs:
-            scope.add_breadcrumb(crumb)
-        found = context_of(self.names, task, args, kwargs)
-        found.over(attempt.carried.context).over(inherited).bind(scope)
-        tell(scope, {"task": task.name, "queue": attempt.queue, "attempt": str(attempt.number)})
-        scope.set_tag("celery_task_id", request.id)
-        if getattr(task, "moves_money", False):
-            scope.set_tag("moves_money", "true")
-        scope.add_event_processor(attempt.describe)
-        attempt.trace = tracing.BEGIN[self.settings.trace_lifecycle](
-            task.name,
-            parent_trace or _trace_headers(request),
-            {"task": task.name, "args": list(args), "kwargs": kwargs},
-            partial(_process_data, attempt, args, kwargs),
-        )
+        attempt.open()
+        attempt.trace_id = tracing.unsampled_trace(attempt.trace_headers)
+        if attempt.trace_id is None:
+            celery_job = {"task": task.name, "args": list(args), "kwargs": kwargs}
+            attempt.trace = tracing.begin(task.name, celery_job, partial(_process_data, attempt, args, kwargs))
         if request.delivery_info and request.delivery_info.get("redelivered"):
             tell_redelivery(task, request.id)
 
@@ -125,21 +114,20 @@ class Child:
                 state = "FAILURE"  # an eager task that propagates: its caller sees the error
             self._finish(attempt, task, state)
         finally:
-            attempt.scopes.__exit__(None, None, None)
+            attempt.scopes.close()
 
     def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:
         outcome = attempt.outcome or OUTCOMES.get(state, "failure")
         status = "ok" if attempt.expected else STATUSES[outcome]
         attempt.ended_at = self.clock.monotonic() if attempt.ended_at is None else attempt.ended_at
         run_time = attempt.run_time()
-        tell(sentry_sdk.get_isolation_scope(), {"outcome": outcome})
+        if not attempt.scopes.untouched:
+            tell(attempt.scopes.isolation, {"outcome": outcome})
         if attempt.trace is not None:
             attempt.trace.end_processing(status)
         # A task that was torn down is told by the worker's main process, which knows why.
         if self.settings.metrics and state is not None and not _excluded(task.name, self.settings.metrics_exclude):
-            sentry_sdk.metrics.distribution(RUN_TIME, run_time, unit="millisecond")
-            if attempt.queue_wait is not None:
-                sentry_sdk.metrics.distribution(QUEUE_WAIT, attempt.queue_wait, unit="millisecond")
+            _measure(attempt, outcome, run_time)
         budget = getattr(task, "slow_after", None)
         held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
         if held_back is not None:
@@ -153,6 +141,22 @@ class Child:
             scope.fingerprint = ["slow-task", task]
             scope.set_context("slow_task", {"run_time_s": round(seconds, 3), "budget_s": limit, "held_back": held_back})
             sentry_sdk.capture_message(f"Slow task: {task} ran longer than its {limit:g} s", level="warning")
+
+
+def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
+    """Tell the attempt's two times, with the same attributes whether or not its scopes were ever filled."""
+    values = ((RUN_TIME, run_time), (QUEUE_WAIT, attempt.queue_wait))
+    if attempt.scopes.untouched and attempt.trace_id is not None:
+        attributes = {**attempt.scopes.attributes, **attempt.words(), "outcome": outcome}
+        trace_id, span_id = attempt.trace_id, None
+    else:
+        tell(attempt.scopes.isolation, {"outcome": outcome})
+        attributes = attempt.scopes.attributes
+        trace_id, span_id = attempt.scopes.place_in_trace()
+    for name, value in values:
+        if value is not None and not metrics.distribution(name, value, attributes, trace_id, span_id):
+            tell(attempt.scopes.isolation, {"outcome": outcome})
+            sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
 
 
 def _trace_headers(request: Any) -> dict[str, Any]:

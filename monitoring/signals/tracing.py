@@ -5,6 +5,7 @@ Sampling is decided before anything is built: an unsampled attempt has a place i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -13,12 +14,15 @@ from sentry_sdk.traces import NoOpStreamedSpan, SpanStatus, StreamedSpan
 from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME, Span, Transaction
 
 # Private, but the one place that knows the SDK's rules: parent first, then the rate, less under backpressure.
-from sentry_sdk.tracing_utils import Baggage, _make_sampling_decision
+from sentry_sdk.tracing_utils import Baggage, _make_sampling_decision, has_span_streaming_enabled
 
 from monitoring.spans import ORIGIN, AnySpan, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from sentry_sdk.client import BaseClient
+    from sentry_sdk.scope import Scope
 
 TASK_OP: Final = "queue.task.celery"
 PROCESS_OP: Final = "queue.process"
@@ -71,26 +75,63 @@ class StreamTrace:
         self.segment.end()
 
 
-def begin_static(
-    name: str, headers: dict[str, Any], celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]
-) -> Trace | None:
-    """Continue the message's trace with a transaction, or only join it when it is not sampled."""
-    client, scope = sentry_sdk.get_client(), sentry_sdk.get_current_scope()
-    isolation = sentry_sdk.get_isolation_scope()
-    isolation.generate_propagation_context(headers)
-    propagation = isolation.get_active_propagation_context()
-    scope.span = None
-    scope.set_transaction_name(name, source=SOURCE)
-    sampler = client.options.get("traces_sampler")
-    if not callable(sampler):
+def unsampled_trace(headers: Mapping[str, str]) -> str | None:
+    """Return the id of a trace that the message itself says nobody samples; None: it has to be found out.
+
+    That is most messages, and for them no scope need be filled, no baggage read and no span made.
+    """
+    client = sentry_sdk.get_client()
+    found = _UNSAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
+    if found is None or callable(client.options["traces_sampler"]) or not _is_ours(client, headers):
+        return None
+    _count_unsampled(client, "sample_rate")
+    return found[1]
+
+
+_UNSAMPLED: Final = re.compile("([0-9a-f]{32})-[0-9a-f]{16}-0")
+_ORG: Final = re.compile(r"(?:^|,)\s*sentry-org_id=([^,;\s]*)")
+
+
+def _is_ours(client: BaseClient, headers: Mapping[str, str]) -> bool:
+    """Say whether a trace is surely to be continued: the SDK may refuse that of another organisation."""
+    own = client.parsed_dsn.org_id if client.parsed_dsn else None
+    if own is None and not client.options["strict_trace_continuation"]:
+        return True
+    told = _ORG.search(headers.get(BAGGAGE_HEADER_NAME, ""))
+    return told is not None and told[1] == own
+
+
+def _count_unsampled(client: BaseClient, reason: str) -> None:
+    if client.transport is not None:
+        if not has_span_streaming_enabled(client.options):
+            client.transport.record_lost_event(reason, data_category="transaction")
+        client.transport.record_lost_event(reason, data_category="span")
+
+
+def begin(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace | None:
+    """Continue the trace that the scopes have joined with spans; None when it is not sampled."""
+    client, isolation = sentry_sdk.get_client(), sentry_sdk.get_isolation_scope()
+    if not callable(client.options["traces_sampler"]):
         sampled, _, _, reason = _make_sampling_decision(name, None, isolation)
         if not sampled:
             # What this attempt publishes is unsampled as well; see `propagation_headers`.
-            propagation.parent_sampled = False
-            if client.transport is not None:
-                client.transport.record_lost_event(reason or "sample_rate", data_category="transaction")
-                client.transport.record_lost_event(reason or "sample_rate", data_category="span")
+            isolation.get_active_propagation_context().parent_sampled = False
+            _count_unsampled(client, reason or "sample_rate")
             return None
+    start = _begin_stream if has_span_streaming_enabled(client.options) else _begin_static
+    return start(name, celery_job, data)
+
+
+def join(scope: Scope, name: str) -> None:
+    """Let an attempt's current scope take its place in a trace from the isolation scope, and no span from before."""
+    scope._span = None  # noqa: SLF001  # the one slot that both lifecycles share
+    scope.set_transaction_name(name, source=SOURCE)
+    scope._propagation_context = None  # noqa: SLF001  # what it inherits is the process's, and would go first
+
+
+def _begin_static(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace:
+    scope = sentry_sdk.get_current_scope()
+    propagation = sentry_sdk.get_isolation_scope().get_active_propagation_context()
     transaction = scope.start_transaction(
         Transaction(
             op=TASK_OP,
@@ -114,15 +155,8 @@ def begin_static(
     return StaticTrace(transaction, processing)
 
 
-def begin_stream(
-    name: str, headers: dict[str, Any], celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]
-) -> Trace | None:
-    """Continue the message's trace with a segment of its own; unsampled, its spans record nothing."""
-    sentry_sdk.traces.continue_trace(headers)
-    scope = sentry_sdk.get_current_scope()
-    scope.streamed_span = None
-    scope.set_transaction_name(name, source=SOURCE)
-    scope.set_custom_sampling_context({"celery_job": dict(celery_job)})
+def _begin_stream(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace:
+    sentry_sdk.get_current_scope().set_custom_sampling_context({"celery_job": dict(celery_job)})
     segment = sentry_sdk.traces.start_span(
         name=name,
         parent_span=None,
@@ -132,9 +166,6 @@ def begin_stream(
     if not isinstance(segment, NoOpStreamedSpan):
         write(processing, data())
     return StreamTrace(segment, processing)
-
-
-BEGIN: Final = {"static": begin_static, "stream": begin_stream}
 
 
 def propagation_headers(span: AnySpan | None, carried_baggage: object) -> dict[str, str]:

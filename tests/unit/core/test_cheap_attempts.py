@@ -1,0 +1,257 @@
+"""An attempt that says nothing costs next to nothing, and one that does is told as if nothing had been saved."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sentry_sdk
+from celery import Celery
+from celery.app.trace import build_tracer
+from sentry_sdk.scope import Scope
+
+import monitoring
+from monitoring.signals import message
+from monitoring.signals.scopes import AttemptScopes, LazyScope
+from tests.harness.sentry import Sentry, attributes
+from tests.unit.core.conftest import Start
+
+TRACE = "0123456789abcdef0123456789abcdef"
+ARGS = ("bot-7", "Kraken", "btc/usdt")
+TOLD = {
+    "bot_id": "bot-7",
+    "exchange": "kraken",
+    "symbol": "BTC/USDT",
+    "task": "core.trade",
+    "queue": "orders",
+    "attempt": "1",
+    "component": "trading_engine",
+}
+
+Body = Callable[[], object]
+
+
+def run(app: Celery, body: Body, *, sampled: str = "-0", baggage: str = "", retries: int = 0) -> str:
+    """Run an attempt in this process as a worker does, of a task that does `body`; return the task's id."""
+
+    def trade(bot_id: str, exchange: str, symbol: str) -> object:
+        return body_of[app]()
+
+    body_of[app] = body
+    task = app.tasks.get("core.trade") or app.task(trade, name="core.trade", ignore_result=True, shared=False)
+    app.finalize()
+    task_id = str(uuid4())
+    headers = {"sentry-trace": f"{TRACE}-{TRACE[:16]}{sampled}", "baggage": baggage}
+    headers[message.HEADER] = message.Carried(time.time(), time.time()).encoded(4096)
+    request = {
+        "id": task_id,
+        "retries": retries,
+        "hostname": "worker@test",
+        "delivery_info": {"exchange": "", "routing_key": "orders"},
+        "is_eager": False,
+        **headers,
+    }
+    build_tracer(task.name, app.tasks[task.name], app=app)(task_id, ARGS, {}, request)
+    return task_id
+
+
+#: What the task of an app does next.
+body_of: dict[Celery, Body] = {}
+
+
+def set_attribute(name: str, value: Any) -> None:
+    """Do what a task does that says something of itself."""
+    sentry_sdk.get_isolation_scope().set_attribute(name, value)
+
+
+def told(metric: dict[str, Any]) -> dict[str, Any]:
+    """Return what a metric says of the attempt, without what the SDK says of itself."""
+    foreign = ("sentry.", "process.", "server.")
+    return {key: value for key, value in attributes(metric).items() if not key.startswith(foreign)}
+
+
+def measured(sentry: Sentry, count: int) -> list[dict[str, Any]]:
+    """Return the metrics of `count` attempts."""
+    monitoring.flush()
+    return sentry.wait_for("metric", 2 * count)
+
+
+@pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> list[LazyScope]:
+    """List the scopes that were filled."""
+    scopes: list[LazyScope] = []
+    real = LazyScope._fill
+
+    def fill(self: LazyScope, fork: Scope) -> None:
+        scopes.append(self)
+        real(self, fork)
+
+    monkeypatch.setattr(LazyScope, "_fill", fill)
+    return scopes
+
+
+def test_a_success_that_says_nothing_fills_no_scope_and_is_measured_whole(
+    sentry: Sentry, start: Start, app: Celery, filled: list[LazyScope]
+) -> None:
+    """Its metrics carry every attribute and its trace's id, and no scope was forked for them."""
+    start()
+    run(app, lambda: None)
+    metrics = measured(sentry, 1)
+    assert {metric["name"] for metric in metrics} == {"task.run_time", "task.queue_wait"}
+    for metric in metrics:
+        assert told(metric) == {**TOLD, "outcome": "success"}
+        assert (metric["trace_id"], metric["type"], metric["unit"]) == (TRACE, "distribution", "millisecond")
+        assert 0 <= metric["value"] < 60_000
+    assert not filled
+
+
+@pytest.mark.parametrize("lifecycle", ["static", "stream"])
+def test_an_attempt_that_looks_is_measured_as_one_that_does_not(
+    sentry: Sentry, start: Start, app: Celery, filled: list[LazyScope], lifecycle: str
+) -> None:
+    """A breadcrumb in the task changes nothing of its metrics; an attribute that the task sets is on them."""
+    start(trace_lifecycle=lifecycle)
+    run(app, lambda: None)
+    run(app, lambda: monitoring.add_breadcrumb("looked at the book"))
+    run(app, partial(set_attribute, "venue", "spot"))
+    metrics = measured(sentry, 3)
+    quiet, looked, said = (metrics[number] for number in (0, 2, 4))
+    assert attributes(looked) == attributes(quiet)
+    assert attributes(said) == {**attributes(quiet), "venue": "spot"}
+    assert {metric["trace_id"] for metric in metrics} == {TRACE}
+    assert filled
+
+
+def test_an_entry_of_ours_is_an_entry_of_the_sdks(sentry: Sentry, start: Start, app: Celery) -> None:
+    """Value and clock apart, Sentry cannot tell whether the SDK made an entry or we did."""
+    start()
+    run(app, lambda: sentry_sdk.metrics.distribution("task.run_time", 1.0, unit="millisecond"))
+    monitoring.flush()
+    theirs, ours, _ = sentry.wait_for("metric", 3)
+    assert theirs.keys() == ours.keys()
+    assert ours["attributes"].pop("outcome") == {"value": "success", "type": "string"}
+    varying = {"value", "timestamp"}
+    assert {k: v for k, v in ours.items() if k not in varying} == {k: v for k, v in theirs.items() if k not in varying}
+    assert [type(ours[key]) for key in varying] == [type(theirs[key]) for key in varying]
+
+
+def test_the_applications_hook_for_metrics_sees_every_task(sentry: Sentry, start: Start, app: Celery) -> None:
+    """`before_send_metric` changes and drops a task's metrics as it does any other."""
+
+    def hook(metric: Any, _: Any) -> Any:
+        metric["attributes"]["desk"] = "fx"
+        return metric if metric["name"] == "task.run_time" else None
+
+    start(options={"before_send_metric": hook})
+    run(app, lambda: None)
+    monitoring.flush()
+    (metric,) = sentry.wait_for("metric", 1)
+    assert told(metric) == {**TOLD, "outcome": "success", "desk": "fx"}
+
+
+def test_a_user_is_told_on_metrics_where_the_application_wants_it(sentry: Sentry, start: Start, app: Celery) -> None:
+    """With `send_default_pii` the SDK puts the user on metrics, and so do we."""
+    with pytest.warns(DeprecationWarning, match="send_default_pii"):
+        start(options={"send_default_pii": True})
+    run(app, lambda: monitoring.set_user_context(42))
+    assert {attributes(metric).get("user.id") for metric in measured(sentry, 1)} == {"42"}
+
+
+def test_a_secret_that_becomes_known_later_leaves_no_more(sentry: Sentry, start: Start, app: Celery) -> None:
+    """Attributes are kept scrubbed, but not beyond the registration of another secret."""
+    start()
+    run(app, partial(set_attribute, "note", "tango whiskey 99 bravo"))
+    monitoring.register_secret("whiskey 99 bravo")
+    run(app, partial(set_attribute, "note", "tango whiskey 99 bravo"))
+    before, after = (attributes(metric)["note"] for metric in measured(sentry, 2)[::2])
+    assert before == "tango whiskey 99 bravo"
+    assert "whiskey" not in after
+
+
+def test_an_attribute_that_is_no_text_keeps_its_type(sentry: Sentry, start: Start, app: Celery) -> None:
+    """True and 1 are one key to a cache; to Sentry they are not."""
+    start()
+    for value in (1, True, 1.0):
+        run(app, partial(set_attribute, "lots", value))
+    kinds = [metric["attributes"]["lots"]["type"] for metric in measured(sentry, 3)[::2]]
+    assert kinds == ["integer", "boolean", "double"]
+
+
+def test_what_an_unsampled_attempt_reports_is_complete(sentry: Sentry, start: Start, app: Celery) -> None:
+    """The first look at the scopes may be the report itself: tags, trace and contexts are all there."""
+    start()
+    task_id = run(app, lambda: monitoring.capture_message("no margin"))
+    monitoring.flush()
+    (event,) = sentry.wait_for("event", 1)
+    assert {**TOLD, "celery_task_id": task_id}.items() <= event["tags"].items()
+    assert event["contexts"]["trace"]["trace_id"] == TRACE
+    assert event["contexts"]["celery"]["id"] == task_id
+    assert event["transaction"] == "core.trade"
+
+
+def test_a_trace_of_another_organisation_is_not_continued(sentry: Sentry, start: Start, app: Celery) -> None:
+    """What the message says is believed only as far as the SDK would believe it."""
+    start(options={"org_id": "1"})
+    run(app, lambda: None, baggage=f"sentry-trace_id={TRACE},sentry-org_id=2")
+    run(app, lambda: None, baggage=f"sentry-trace_id={TRACE},sentry-org_id=1")
+    foreign, own = (metric["trace_id"] for metric in measured(sentry, 2)[::2])
+    assert foreign != TRACE
+    assert own == TRACE
+
+
+def test_no_scope_outlives_its_attempt(start: Start, app: Celery) -> None:
+    """Whatever a task does to its scopes, those from before are in force afterwards, untouched."""
+    start()
+    before = Scope.get_current_scope(), Scope.get_isolation_scope()
+
+    def litter() -> None:
+        sentry_sdk.set_tag("litter", "1")
+        Scope.set_current_scope(Scope())
+        Scope.set_isolation_scope(Scope())
+
+    run(app, litter)
+    assert (Scope.get_current_scope(), Scope.get_isolation_scope()) == before
+    assert not before[1]._tags
+
+
+def test_threads_that_look_at_once_find_one_scope_told_once() -> None:
+    """A scope that a task's own threads share is filled once, whoever comes first."""
+    calls: list[int] = []
+
+    def tell(scope: Scope) -> None:
+        calls.append(1)
+        time.sleep(0.05)
+        scope.set_tag("told", "1")
+
+    scopes = AttemptScopes(tell, lambda _: None)
+    try:
+        barrier, seen = threading.Barrier(8), []
+
+        def look() -> None:
+            barrier.wait()
+            seen.append(dict(scopes.isolation._tags))
+
+        threads = [threading.Thread(target=look) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert calls == [1]
+        assert all(tags.get("told") == "1" for tags in seen), seen
+    finally:
+        scopes.close()
+
+
+def test_what_is_set_before_anybody_looks_stays() -> None:
+    """Filling completes a scope; it does not overwrite it."""
+    scopes = AttemptScopes(lambda scope: scope.set_tag("told", "1"), lambda _: None)
+    try:
+        scopes.isolation.set_level("fatal")
+        assert scopes.isolation._level == "fatal"
+        assert scopes.isolation._tags == {"told": "1"}
+        assert scopes.isolation._level == "fatal"
+    finally:
+        scopes.close()
