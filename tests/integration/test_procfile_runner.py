@@ -234,3 +234,30 @@ def test_processes_get_the_ports_and_the_settings_of_dotenv(run: Run, tmp_path: 
     runner.await_line(f"port={port} file=two words both=environment")
     # It answers no HTTP, so it is never ready; stopping does not wait for that.
     assert runner.stop(signal.SIGINT) == 0
+
+
+def test_ctrl_c_under_make_ends_with_zero(tmp_path: Path) -> None:
+    """Take Ctrl-C alone, as a job of the terminal: `make` would otherwise die of it and say Error 130."""
+    (tmp_path / "process.py").write_text(SCRIPT)
+    (tmp_path / "Procfile").write_text("a: exec python process.py a 0 0\nb: exec python process.py b 0 0\n")
+    (tmp_path / "Makefile").write_text(f"run:\n\t@exec {sys.executable} -m worker.local.procfile Procfile\n")
+    # A terminal between two pipes: what is written to it is typed, what is read from it is shown.
+    terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['make', 'run'])))"
+    with subprocess.Popen(
+        [sys.executable, "-c", terminal],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as make:
+        assert make.stdin is not None
+        assert make.stdout is not None
+        shown: list[str] = []
+        for line in make.stdout:
+            shown.append(line.decode().strip())
+            if "b started" in line.decode():
+                make.stdin.write(b"\x03")
+                make.stdin.flush()
+        assert make.wait(20) == 0, shown
+    assert [line for line in shown if "finished" in line] == ["b        | b finished", "a        | a finished"]
+    assert not [line for line in shown if "Error" in line]
