@@ -5,6 +5,7 @@ The blocks of a page are one program, in their order, in a process of its own. M
     <!-- file: trading.py -->       the block is a file beside the program, not a part of it
     <!-- worker: trading -->        a monitored worker of this app runs while the program does
     <!-- received: event -->        a JSON block: something of this kind, with at least these values, arrives at Sentry
+    <!-- run: here -->             a shell block: its commands are run, too, after the program
     <!-- hidden: some code -->      runs before the block: what the reader has and the page need not show
     <!-- answer: GET /healthz -->   a JSON block: what the API answers
     <!-- screen: trading -->        what a command prints, likewise `explained` (`test_screens.py`)
@@ -13,6 +14,7 @@ The blocks of a page are one program, in their order, in a process of its own. M
 """
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +30,20 @@ from tests.harness.swallowed import swallowed_errors
 from tests.harness.worker import process_environment
 
 README = ROOT / "README.md"  # its example has a test of its own
-MARKS = {"alert", "answer", "event", "explained", "file", "hidden", "received", "screen", "signature", "skip", "worker"}
+MARKS = {
+    "alert",
+    "answer",
+    "event",
+    "explained",
+    "file",
+    "hidden",
+    "received",
+    "run",
+    "screen",
+    "signature",
+    "skip",
+    "worker",
+}
 PROGRAM_SECONDS = 60
 PAGES = [page for page in pages() if page != README and any("signature" not in b.marks for b in blocks(page, "python"))]
 
@@ -44,6 +59,9 @@ def test_a_pages_examples_run(page: Path, stage: Stage) -> None:
     for app in [block.marks["worker"] for block in shown if "worker" in block.marks]:
         stage.start_worker(app=app, command="start", concurrency=1, env=env)
     _run(_program(page), stage, env)
+    for block in shown:
+        if "run" in block.marks:
+            _output([sys.executable, *shlex.split(block.text)[1:]], stage, env)
     expected = [
         (block, block.marks["received"], json.loads(block.text)) for block in shown if "received" in block.marks
     ]
@@ -80,8 +98,12 @@ def _program(page: Path) -> str:
 def _run(program: str, stage: Stage, env: dict[str, str]) -> str:
     path = stage.folder / "example.py"
     path.write_text(program)
+    return _output([sys.executable, str(path)], stage, env)
+
+
+def _output(command: list[str], stage: Stage, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, path],
+        command,
         env=process_environment(stage.database.url, stage.sentry.dsn, env),
         cwd=stage.folder,
         capture_output=True,
