@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 
 from flask_app.health import ASK_SECONDS as READY_SECONDS
 from flask_app.publishing import STEP_SECONDS
 from monitoring.breadcrumbs import MAX_CRUMBS, MAX_DATA, MAX_MESSAGE, MAX_RECORDS
-from monitoring.cli import EX_CONFIG
+from monitoring.cli import EX_CONFIG, MONITOR, monitor
 from monitoring.context import MAX_VALUE
 from monitoring.local.pages import MAX_LIMIT, ROUTES
 from monitoring.preflight.facts import ASK_SECONDS
@@ -17,12 +18,13 @@ from monitoring.scrubbing.encodings import SHORTEST_SECRET
 from monitoring.scrubbing.registry import LONGEST_SECRET, MOST_SECRETS
 from monitoring.settings import Settings
 from monitoring.signals.message import _MAX_READ as LONGEST_HEADER
-from tests.docs.pages import ROOT, table_rows
+from tests.docs.pages import ROOT, parsed, table_rows
 from worker import celeryconfig
 from worker.local.stack import GRACE_SECONDS
 from worker.tasks.policy import MONEY, READS
 
 DOCS: Final = ROOT / "docs"
+CLI: Final = DOCS / "reference" / "cli.md"
 DEFAULTS: Final = {name: field.default for name, field in Settings.model_fields.items()}
 REDIS: Final = celeryconfig.transport_options("redis://")
 SETUP: Final = (ROOT / "setup.cfg").read_text(encoding="utf-8")
@@ -93,5 +95,18 @@ def test_every_make_target_is_documented() -> None:
     """The page lists the targets of `make help`."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {f"make {name}" for name in re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)} - {"make help"}
-    rows = table_rows(DOCS / "reference" / "cli.md", "target", "what it does")
+    rows = table_rows(CLI, "target", "what it does")
     assert {row["target"].strip("`") for row in rows} == targets
+
+
+@pytest.mark.parametrize("name", MONITOR)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    """The command line's page has a heading for each `monitor` command, and names each of its options."""
+    tokens = parsed(CLI)
+    headings = {tokens[at + 1].content.strip("`") for at, token in enumerate(tokens) if token.type == "heading_open"}
+    assert f"celery -A worker monitor {name}" in headings, f"docs/reference/cli.md has no such heading for {name}"
+    text = CLI.read_text(encoding="utf-8")
+    command = monitor.get_command(click.Context(monitor), name)
+    assert command is not None
+    options = [option for param in command.params if isinstance(param, click.Option) for option in param.opts]
+    assert not [option for option in options if f"`{option}`" not in text], "docs/reference/cli.md lacks options"
