@@ -12,6 +12,7 @@ from flask_app.publishing import STEP_SECONDS
 from monitoring.breadcrumbs import MAX_CRUMBS, MAX_DATA, MAX_MESSAGE, MAX_RECORDS
 from monitoring.cli import EX_CONFIG, MONITOR, monitor
 from monitoring.context import MAX_VALUE
+from monitoring.filtering.errors import EXCHANGE_ERRORS
 from monitoring.local.pages import MAX_LIMIT, ROUTES
 from monitoring.preflight.facts import ASK_SECONDS
 from monitoring.scrubbing.encodings import SHORTEST_SECRET
@@ -27,6 +28,7 @@ DOCS: Final = ROOT / "docs"
 CLI: Final = DOCS / "reference" / "cli.md"
 DEFAULTS: Final = {name: field.default for name, field in Settings.model_fields.items()}
 REDIS: Final = celeryconfig.transport_options("redis://")
+(CONNECTION,) = {row.window for row in EXCHANGE_ERRORS if row.kind == "api_connection" and row.window is not None}
 SETUP: Final = (ROOT / "setup.cfg").read_text(encoding="utf-8")
 PYTHON, CELERY, SDK = (
     found[1]
@@ -48,6 +50,11 @@ SAID: Final = (
     ("how-to/troubleshooting.md", f"`MONITORING_SHUTDOWN_TIMEOUT` seconds ({DEFAULTS['shutdown_timeout']:g})"),
     ("how-to/flask-app.md", f"{DEFAULTS['slow_request_seconds']:g} s (`MONITORING_SLOW_REQUEST_SECONDS`)"),
     ("how-to/flask-app.md", f"two steps of {STEP_SECONDS:g} s"),
+    (
+        "how-to/alerts.md",
+        f"{CONNECTION.count} tasks in {CONNECTION.seconds / 60:g} minutes, then once "
+        + ("an hour" if CONNECTION.cooldown == 3600 else "?"),
+    ),
     ("how-to/production.md", f"(Redis) | {REDIS['visibility_timeout']} s"),
     ("how-to/production.md", f"| {MONEY['time_limit']} s, {MONEY['soft_time_limit']} s for orders"),
     ("how-to/production.md", f"| {MONEY['expires']} s for orders"),
