@@ -216,6 +216,13 @@ class Settings(BaseSettings):
     metrics_exclude: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(), alias="MONITORING_METRICS_EXCLUDE"
     )
+    #: Cron monitors at Sentry for what beat publishes, made from its schedule; and the entries (globs) that get none.
+    crons: Switch = Field(default=True, alias="MONITORING_CRONS")
+    crons_exclude: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(), alias="MONITORING_CRONS_EXCLUDE"
+    )
+    #: A periodic task that beat publishes later than this is told as a warning. Seconds.
+    beat_late_seconds: Seconds = Field(default=5.0, alias="MONITORING_BEAT_LATE_SECONDS")
     #: The most a message header may carry from one attempt to the next. Bytes.
     trail_bytes: int = Field(default=4096, ge=512, le=32768, alias="MONITORING_TRAIL_BYTES")
     #: Opens `POST /api/test/sentry-error` in production to whoever sends it as a bearer token.

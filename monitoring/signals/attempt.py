@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import ArgumentNames, TradingContext
+from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's field
 from monitoring.delivery.losses import count_lost
 from monitoring.latency import Clock, elapsed_ms, iso_time, queue_wait_ms
 from monitoring.scrubbing import scrub_text
@@ -82,6 +83,7 @@ class Attempt:
     error: BaseException | None = None
     expected: bool = False
     handled_before: BaseException | None = None
+    periodic: Periodic | None = None
     queue_wait: float | None = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,8 @@ from sentry_sdk.utils import event_from_exception
 
 from monitoring import metrics
 from monitoring.context import ArgumentNames, TradingContext
+from monitoring.crons import periodic
+from monitoring.crons.tardiness import Tardiness
 from monitoring.latency import Clock, SlowTasks
 from monitoring.signals import destination, message, tracing
 from monitoring.signals.attempt import (
@@ -44,9 +46,11 @@ class Child:
     told: Told
     clock: Clock = field(default_factory=Clock)
     slow: SlowTasks = field(init=False)
+    tardiness: Tardiness = field(init=False)
 
     def __post_init__(self) -> None:
         self.slow = SlowTasks(self.settings.slow_task_seconds, self.settings.slow_task_window_seconds)
+        self.tardiness = Tardiness(self.settings.beat_late_seconds, self.clock)
 
     def on_task_prerun(self, task: Any, args: Any, kwargs: Any, **_: object) -> None:
         """Open the attempt's scopes, say whose work it is, bring back its trail, and join its trace."""
@@ -74,6 +78,18 @@ class Child:
             attempt.trace = tracing.begin(task.name, celery_job, partial(_process_data, attempt, args, kwargs))
         if request.delivery_info and request.delivery_info.get("redelivered"):
             tell_redelivery(task, request.id)
+        if (told := request.__dict__.get(periodic.HEADER)) is not None:
+            self._begin_periodic(attempt, told)
+
+    def _begin_periodic(self, attempt: Attempt, told: object) -> None:
+        """Check in a run of beat's schedule, and say how late it starts where no monitor of Sentry's would."""
+        attempt.periodic = run = periodic.Periodic.carried(told)
+        if run is None:
+            return
+        run.begin()
+        if attempt.number == 1:
+            late = max(0.0, attempt.started - run.due)
+            self.tardiness.started(run.entry, attempt.task.name, late, warn=run.monitor is None)
 
     def on_task_failure(self, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
         """Report an attempt's failure once, with the whole story; what the task declares in `throws` is no error."""
@@ -125,6 +141,10 @@ class Child:
             tell(attempt.scopes.isolation, {"outcome": outcome})
         if attempt.trace is not None:
             attempt.trace.end_processing(status)
+        if attempt.periodic is not None and state is not None:
+            # An error that the task declares is none; and the time of all attempts is known to Sentry alone.
+            ended = "success" if attempt.expected else outcome
+            attempt.periodic.end(ended, run_time / 1000 if attempt.number == 1 else None)
         # A task that was torn down is told by the worker's main process, which knows why.
         if self.settings.metrics and state is not None and not _excluded(task.name, self.settings.metrics_exclude):
             _measure(attempt, outcome, run_time)

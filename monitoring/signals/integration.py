@@ -42,7 +42,7 @@ class TradingCeleryIntegration(Integration):
         child = Child(settings, names, told)
         parent = Parent(settings, names, held, told)
         self.fold = Duplicates(parent)
-        beat = Beat(producer)
+        self.beat = beat = Beat(settings, producer)
         self.wiring: Final[Wiring] = (
             (signals.before_task_publish, producer.on_before_task_publish),
             (signals.after_task_publish, producer.on_after_task_publish),
@@ -75,6 +75,7 @@ class TradingCeleryIntegration(Integration):
         """Disconnect every receiver; the application runs on unmonitored."""
         for signal, receiver in self.wiring:
             signal.disconnect(receiver, dispatch_uid=_uid(receiver))
+        self.beat.disconnect()
 
 
 def on_worker_stopping(**_: object) -> None:

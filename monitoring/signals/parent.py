@@ -17,6 +17,7 @@ import sentry_sdk
 from celery.exceptions import Reject, TimeLimitExceeded
 from sentry_sdk.utils import event_from_exception
 
+from monitoring.crons import periodic
 from monitoring.latency import Clock, elapsed_ms
 from monitoring.signals import destination, message
 from monitoring.signals.attempt import RUN_TIME, carried_by, context_of, current_attempt, rounded, tell
@@ -49,7 +50,9 @@ class Parent:
     clock: Clock = field(default_factory=Clock)
     _told_pids: deque[int] = field(default_factory=lambda: deque(maxlen=1000))
 
-    def on_task_failure(self, *, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
+    def on_task_failure(
+        self, *, sender: Any, task_id: str, exception: BaseException, requeued: bool = False, **_: object
+    ) -> None:
         """Report a task whose own process could not: a hard time limit, a lost worker.
 
         A task that rejects its message was told by its own process, and meant it.
@@ -62,7 +65,7 @@ class Parent:
         if not self.told.first(seen.task_id, seen.retries):
             return
         end = end_of(exception)
-        with self._scope(sender, seen, end.outcome):
+        with self._scope(sender, seen, end.outcome, requeued=requeued):
             event, hint = event_from_exception(
                 exception,
                 client_options=sentry_sdk.get_client().options,
@@ -133,14 +136,14 @@ class Parent:
         """Report a lost worker whose message goes back on the queue (`reject_on_worker_lost`); `job` is the pool's."""
         request = self.held.of_job(job)
         if request is not None:
-            self.on_task_failure(sender=request.task, task_id=request.id, exception=error)
+            self.on_task_failure(sender=request.task, task_id=request.id, exception=error, requeued=True)
 
     def is_told_process(self, pid: int) -> bool:
         """Say whether the exit of a pool process is, or will be, told with the task that it ran."""
         return pid in self._told_pids or self.held.may_run_in(pid)
 
     @contextmanager
-    def _scope(self, task: Any, seen: Seen, outcome: str) -> Iterator[None]:
+    def _scope(self, task: Any, seen: Seen, outcome: str, *, requeued: bool = False) -> Iterator[None]:
         """Open a scope that tells one task, and nothing that the main process gathered for all of them."""
         carried = carried_by(seen.headers)
         with sentry_sdk.isolation_scope() as scope:
@@ -163,6 +166,8 @@ class Parent:
             if records := [record.known() for record in carried.trail.records]:
                 scope.set_context("attempts", {"records": records})
             yield
+            if not requeued:
+                _end_periodic(seen, outcome)
 
     @contextmanager
     def _message_scope(self, received: Any, outcome: str) -> Iterator[Any]:
@@ -198,6 +203,13 @@ class Parent:
         """Count this end as every other: the run time is what the main process saw of it, 0 if it never started."""
         if self.settings.metrics:
             sentry_sdk.metrics.distribution(RUN_TIME, self._run_time(seen) or 0.0, unit="millisecond")
+
+
+def _end_periodic(seen: Seen, outcome: str) -> None:
+    """Check in a run of beat's schedule that its own process could not."""
+    text = message.header(seen.headers, periodic.HEADER)
+    if text is not None and (run := periodic.Periodic.carried(text)) is not None:
+        run.end(outcome)
 
 
 def end_of(error: BaseException) -> End:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import judges
+from tests.harness.beat import Beat, Schedule
 from tests.harness.producer import Producer
 from tests.harness.sentry import Sentry
 from tests.harness.server import Server
@@ -24,6 +25,7 @@ class Stage:
         self.sentry = Sentry()
         self.workers: list[Worker] = []
         self.producers: list[Producer] = []
+        self.beats: list[Beat] = []
         self.may_swallow = False
         self.closed = False
         self._received = ""
@@ -47,15 +49,27 @@ class Stage:
         self.producers.append(producer)
         return producer
 
+    def start_beat(self, schedule: Schedule, *, monitored: bool = True, env: Mapping[str, str] | None = None) -> Beat:
+        """Start beat with a schedule; see `harness.beat`."""
+        beat = Beat(
+            folder=self.folder,
+            broker_url=self.database.url,
+            dsn=self.sentry.dsn if monitored else None,
+            schedule=schedule,
+            env=env,
+        )
+        self.beats.append(beat)
+        return beat
+
     def logs(self) -> list[tuple[str, str]]:
         """Return (title, the end of its log) of every process, and what Sentry received."""
-        owners: list[Worker | Producer] = [*self.workers, *self.producers]
+        owners: list[Worker | Producer | Beat] = [*self.workers, *self.producers, *self.beats]
         logs = [(f"log of {owner.process.name} {owner.process.pid}", owner.log[-LOG_CHARACTERS:]) for owner in owners]
         return [*logs, ("Sentry", self._received if self.closed else self.sentry.summary())]
 
     def settle(self) -> list[str]:
-        """Stop every process, producers first, which flushes what Sentry has not got; return what went wrong."""
-        owners: list[Worker | Producer] = [*self.producers, *self.workers]
+        """Stop every process, publishers first, which flushes what Sentry has not got; return what went wrong."""
+        owners: list[Worker | Producer | Beat] = [*self.beats, *self.producers, *self.workers]
         found = []
         for owner in owners:
             if not owner.settled:

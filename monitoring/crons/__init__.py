@@ -1,0 +1,1 @@
+"""Periodic tasks: Sentry's cron monitors from beat's own schedule, and punctuality for what Sentry cannot watch."""

@@ -1,0 +1,58 @@
+"""Celery's beat as a real process, with a schedule that the test gives it."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.harness.polling import wait_until
+from tests.harness.process import LocalProcess
+from tests.harness.worker import START_SECONDS, process_environment
+
+APP = "tests.apps.scheduled"
+SCHEDULE = "TEST_BEAT_SCHEDULE"
+
+#: Entry name -> its task, `seconds` or `crontab`, how long `ago` its last run was, and Celery's `kwargs` and `options`.
+Schedule = Mapping[str, Mapping[str, Any]]
+
+
+class Beat:
+    """One running beat process."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        broker_url: str,
+        dsn: str | None,
+        schedule: Schedule,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settled = False
+        words = [sys.executable, "-m", "celery", "-A", APP, "beat", "--schedule", str(folder / "beat-schedule")]
+        given = {**(env or {}), SCHEDULE: json.dumps(schedule)}
+        self.process = LocalProcess(
+            "beat", [*words, "--loglevel", "INFO"], env=process_environment(broker_url, dsn, given), cwd=folder
+        )
+
+    @property
+    def log(self) -> str:
+        """Return everything beat has written."""
+        return self.process.logs().decode(errors="replace")
+
+    def wait_sent(self, entry: str, times: int = 1) -> None:
+        """Return when beat has sent an entry's task so often."""
+        sent = f"Sending due task {entry} ("
+        wait_until(lambda: self.log.count(sent) >= times, lambda: f"{entry!r} sent\n{self.log}", START_SECONDS)
+
+    def close(self) -> list[str]:
+        """Stop beat if it runs; return what is wrong with how it lived."""
+        self.settled = True
+        found = []
+        try:
+            if self.process.status == "running" and (code := self.process.stop()):
+                found.append(f"beat exited with {code}\n{self.log}")
+        except AssertionError as error:
+            found.append(str(error))
+        return found + self.process.reap()
