@@ -155,7 +155,7 @@ def test_a_late_run_is_a_warning(day: Sentry) -> None:
     """Warn of a run that was published later than the settings allow, with the entry's name and how late."""
     warning = day.one("event", lambda event: event["contexts"]["beat"]["entry"] == "Reports / Daily!")
     assert warning["level"] == "warning"
-    assert warning["message"].startswith("Periodic task Reports / Daily! was published 3600")
+    assert warning["message"].startswith("Periodic task Reports / Daily! was published 360")
     assert warning["tags"]["component"] == "beat"
     assert warning["tags"]["task"] == "tests.apps.trading.succeed"
     assert warning["fingerprint"] == ["beat", "late", "Reports / Daily!"]
