@@ -29,4 +29,5 @@ def test_every_page_can_be_found() -> None:
             continue
         reached.add(page)
         ahead += [(page.parent / urlsplit(link.target).path).resolve() for link in links(page) if link in INTERNAL]
-    assert set(pages()) <= reached, "not linked from anywhere"
+    lost = [str(page.relative_to(ROOT)) for page in pages() if page not in reached]
+    assert not lost, f"link it from docs/index.md: {lost}"
