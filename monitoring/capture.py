@@ -108,6 +108,13 @@ def track_trading_operation(operation: str) -> Callable[[Callable[P, R]], Callab
 
 
 _NAMES: Final = ArgumentNames.extended_by({})
+_note_success: Callable[[str], None] | None = None
+
+
+def note_successes(note: Callable[[str], None]) -> None:
+    """Call this with the name of every tracked operation that has worked: `init_sentry` wants to know what recovers."""
+    global _note_success  # noqa: PLW0603  # the SDK is global to the process, and so is who is told
+    _note_success = note
 
 
 @contextmanager
@@ -125,6 +132,8 @@ def _operation(operation: str, function: Callable[..., Any], args: Any, kwargs: 
             with child_span(f"trading.{operation}", operation, context.known()):
                 yield
             outcome = "success"
+            if _note_success is not None:
+                _note_success(operation)
         except BaseException:
             # This scope ends here, and the error is captured further out.
             _set_operation(sentry_sdk.get_isolation_scope(), operation)

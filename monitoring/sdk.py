@@ -17,7 +17,7 @@ from sentry_sdk.integrations.redis import RedisIntegration
 from monitoring import metrics, scrubbing
 from monitoring.delivery.losses import count_suppressed
 from monitoring.delivery.transport import WorkerTransport
-from monitoring.filtering import EventFilter
+from monitoring.filtering import EventFilter, shared_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,18 +47,20 @@ class Started:
 _started: Started | None = None
 
 
-def start(
+def start(  # noqa: PLR0913  # one keyword for each part that start.py joins
     settings: Settings,
     *,
     component: str | None,
+    event_filter: EventFilter,
     integrations: Sequence[Integration],
     fold: Callable[[logging.LogRecord], bool],
     options: dict[str, Any],
 ) -> bool:
     """Start the SDK once in this process and say whether it runs.
 
-    Later calls start nothing; a `component` named then replaces the first. `fold` says of a log record
-    whether it becomes an event. `options` go to the SDK; hooks among them run before ours.
+    Later calls start nothing; a `component` named then replaces the first. `event_filter` decides which errors are
+    noise. `fold` says of a log record whether it becomes an event. `options` go to the SDK; hooks among them run before
+    ours.
     """
     global _started  # noqa: PLW0603  # the SDK's client is global to the process, and so is whether we started it
     if not settings.active:
@@ -67,9 +69,9 @@ def start(
         for name in (*TASK_LOGGERS, *OWN_LOGGERS):
             ignore_logger(name)
             ignore_logger_for_sentry_logs(name)
-        event_filter = EventFilter()
         chosen = _options(settings, event_filter, integrations, fold, options)
         _started = Started(settings, event_filter)
+        use_servers(settings.broker_url.get_secret_value(), settings.result_backend.get_secret_value())
         sentry_sdk.init(**chosen)
         metrics.install(sentry_sdk.get_client())
         _name_component(component or DEFAULT_COMPONENT)
@@ -84,6 +86,21 @@ def start(
 def started() -> Settings | None:
     """Return the settings that the SDK runs with, or None while it does not run."""
     return _started.settings if _started is not None else None
+
+
+def use_servers(*urls: object) -> None:
+    """Count what must persist in the first of these servers that is Redis, and never let their passwords leave.
+
+    `MONITORING_REDIS_URL` goes first. What is no text (Celery also takes objects) is passed over.
+    """
+    if _started is None:
+        return
+    own = _started.settings.redis_url
+    known = [url for group in urls for url in (group if isinstance(group, list | tuple) else [group])]
+    texts = [own.get_secret_value()] if own is not None else []
+    texts += [url for url in known if isinstance(url, str)]
+    scrubbing.register_passwords(*texts)
+    _started.event_filter.count_in(shared_window(*texts))
 
 
 def event_filter() -> EventFilter | None:
@@ -111,6 +128,8 @@ def _options(
     given: dict[str, Any],
 ) -> dict[str, Any]:
     assert settings.dsn is not None  # noqa: S101  # `active` says so; this is for the type checker
+    # An old DSN holds a secret beside its public key.
+    scrubbing.register_passwords(settings.dsn.get_secret_value())
     ours: dict[str, Any] = {
         "dsn": settings.dsn.get_secret_value(),
         "environment": settings.environment,

@@ -39,6 +39,7 @@ ENVIRONMENT_DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyTy
 )
 
 _OURS: Final = "MONITORING_"
+_REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _MIN_TOKEN = 16
 _MAX_SHOWN = 100
 
@@ -136,6 +137,12 @@ def _celery_url(aliases: Iterable[str]) -> Callable[[SecretStr], SecretStr]:
     return checked
 
 
+def _redis_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(_REDIS_SCHEMES):
+        raise ValueError(f"must be the URL of one Redis server, starting with {', '.join(_REDIS_SCHEMES)}")
+    return value
+
+
 def _argument_names(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -199,6 +206,11 @@ class Settings(BaseSettings):
     broker_url: BrokerUrl = Field(default=SecretStr("redis://127.0.0.1:6379/0"), alias="CELERY_BROKER_URL")
     result_backend: ResultUrl = Field(default=SecretStr("redis://127.0.0.1:6379/1"), alias="CELERY_RESULT_BACKEND")
 
+    #: The Redis server in which failures are counted for all processes and hosts, to tell what persists from what does
+    #: not. By default that of broker or result backend; without any, each process counts by itself.
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
+        default=None, alias="MONITORING_REDIS_URL"
+    )
     #: How the SDK sends spans: whole transactions, or each span by itself ("span first").
     trace_lifecycle: Literal["static", "stream"] = Field(default="static", alias="MONITORING_TRACE_LIFECYCLE")
     #: A task that runs longer is told as a warning, once per window; a task's own `slow_after` goes first. Seconds.
@@ -267,7 +279,13 @@ class Settings(BaseSettings):
         return self.enabled and self.dsn is not None
 
 
-_SECRET_VARIABLES: Final = {"SENTRY_DSN", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "MONITORING_TEST_TOKEN"}
+_SECRET_VARIABLES: Final = {
+    "SENTRY_DSN",
+    "CELERY_BROKER_URL",
+    "CELERY_RESULT_BACKEND",
+    "MONITORING_REDIS_URL",
+    "MONITORING_TEST_TOKEN",
+}
 
 
 def _mistakes(cls: type[Settings], error: ValidationError) -> Iterator[Mistake]:

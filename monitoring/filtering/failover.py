@@ -85,13 +85,16 @@ class FailoverWindow:
         return answer
 
 
-def shared_window(url: str | None) -> Window:
-    """Return the window for a broker's URL: in Redis if it is one, with this process as the way out, else this process.
+def shared_window(*urls: str | None) -> Window:
+    """Return a window for the first of these URLs that is Redis', with this process as the way out, else this process.
 
-    Nothing is connected before the first failure.
+    A URL may be a list of some, separated by ';', as Celery takes it: the first counts. Nothing is connected before the
+    first failure.
     """
     local = LocalWindow()
-    if url is None or not url.startswith(SCHEMES):
+    known = (url.partition(";")[0] for url in urls if url is not None)
+    url = next((url for url in known if url.startswith(SCHEMES)), None)
+    if url is None:
         return local
     try:
         return FailoverWindow(SharedWindow.from_url(url), local)

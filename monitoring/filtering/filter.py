@@ -56,6 +56,7 @@ class EventFilter:
         self.table = ErrorTable(table)
         self.flood = flood or FloodGuard()
         self.ledger = ledger or Ledger()
+        self._own_window = watch is not None or window is not None
         self._watch = watch or Watch(window or LocalWindow())
 
     def __call__(self, event: Event, hint: Hint) -> Event | None:
@@ -72,6 +73,25 @@ class EventFilter:
             logger.warning("the noise filter failed; the event is sent as it is", exc_info=True)
             return mark_failed(event, "filter")
         return None
+
+    def count_in(self, window: Window) -> None:
+        """Count what must persist in this window from now on, unless the application has chosen one.
+
+        To be called before the process forks: what was counted so far stays where it was.
+        """
+        if not self._own_window:
+            self._watch = Watch(window)
+
+    def idle(self) -> bool:
+        """Tell whether nothing is known to be broken, so that no success needs to be noted. Costs no look-up."""
+        return self._watch.idle()
+
+    def look_around(self) -> None:
+        """Find out what is broken on other hosts: for a process that has the time. Never raises."""
+        try:
+            self._watch.look_around()
+        except Exception:
+            logger.warning("the persistence window failed", exc_info=True)
 
     def explain(self, event: Event, hint: Hint) -> Decision:
         """Return what the filter would decide about an event now, without counting it."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from monitoring.forks import call_after_fork
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +15,14 @@ SUMMARY_SECONDS: Final = 3600.0
 
 
 class Ledger:
-    """Count suppressions by rule, for a metric and for a line in the log once an hour (only while there are any).
+    """Count suppressions by rule, for a metric and for a line in the log an hour after the first, and at the end.
 
-    `clock` is monotonic, in seconds. A forked process starts from zero: its parent reports its own counts.
+    A process that suppresses nothing has no line, and no timer. A forked process starts from zero: its parent reports
+    its own counts.
     """
 
-    def __init__(self, summary_seconds: float = SUMMARY_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, summary_seconds: float = SUMMARY_SECONDS) -> None:
         self._summary_seconds = summary_seconds
-        self._clock = clock
         self._renew()
         call_after_fork(self._renew)
 
@@ -35,16 +31,17 @@ class Ledger:
         self._lock = threading.RLock()
         self._undrained: Counter[str] = Counter()
         self._unsummed: Counter[str] = Counter()
-        self._summed_at = self._clock()
+        self._timer: threading.Timer | None = None
 
     def count(self, rule: str) -> None:
         """Count one event that this rule has suppressed."""
         with self._lock:
             self._undrained[rule] += 1
             self._unsummed[rule] += 1
-            due = self._clock() - self._summed_at >= self._summary_seconds
-        if due:
-            self._sum_up()
+            if self._timer is None:
+                self._timer = threading.Timer(self._summary_seconds, self.sum_up)
+                self._timer.daemon = True
+                self._timer.start()
 
     def drain(self) -> dict[str, int]:
         """Return the counts since the last call, by rule."""
@@ -54,10 +51,13 @@ class Ledger:
             drained, self._undrained = self._undrained, Counter()
         return dict(drained)
 
-    def _sum_up(self) -> None:
+    def sum_up(self) -> None:
+        """Say in the log what was suppressed since the last time, if anything was."""
         with self._lock:
             counts, self._unsummed = self._unsummed, Counter()
-            seconds, self._summed_at = self._clock() - self._summed_at, self._clock()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         if counts:
             told = ", ".join(f"{rule} {quantity}" for rule, quantity in counts.most_common())
-            logger.info("suppressed %d events in %.0f min: %s", counts.total(), seconds / 60, told)
+            logger.info("suppressed %d events that are noise: %s", counts.total(), told)

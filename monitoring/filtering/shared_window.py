@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import redis
@@ -34,6 +35,8 @@ SCHEMES: Final = ("redis://", "rediss://", "unix://")
 #: The number is that of the layout: two versions of the package at once count apart.
 _NAMESPACE: Final = "{monitoring}:persistence:1"
 
+_CERTIFICATES: Final = re.compile(r"(ssl_cert_reqs=)CERT_(NONE|OPTIONAL|REQUIRED)")
+
 _LIMITS: Final = json.dumps({"bots": MAX_BOTS, "hits": MAX_HITS, "outages": MAX_OUTAGES, "forget": int(FORGET_SECONDS)})
 
 
@@ -63,7 +66,8 @@ class SharedWindow:
     def from_url(cls, url: str, budget_seconds: float = BUDGET_SECONDS, **options: Any) -> SharedWindow:
         """Connect (when first used) with a budget for connecting and for each answer, and without retries."""
         client = redis.Redis.from_url(
-            url,
+            # Celery's spelling, which redis-py refuses.
+            _CERTIFICATES.sub(lambda found: found[1] + found[2].lower(), url),
             socket_timeout=budget_seconds,
             socket_connect_timeout=budget_seconds,
             retry=Retry(NoBackoff(), 0),

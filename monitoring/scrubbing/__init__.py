@@ -14,11 +14,13 @@ from monitoring.scrubbing.hooks import (
     scrub_transaction,
     scrub_value,
 )
+from monitoring.scrubbing.passwords import register_passwords
 from monitoring.scrubbing.registry import SECRETS
 
 register_secret = SECRETS.register
 
 __all__ = [
+    "register_passwords",
     "register_secret",
     "scrub_breadcrumb",
     "scrub_check_in",

@@ -33,6 +33,7 @@ from monitoring.signals.attempt import (
 from monitoring.signals.redelivery import tell_redelivery
 
 if TYPE_CHECKING:
+    from monitoring.recovery import Recovery
     from monitoring.settings import Settings
     from monitoring.signals.requests import Told
 
@@ -44,6 +45,7 @@ class Child:
     settings: Settings
     names: ArgumentNames
     told: Told
+    recovery: Recovery
     clock: Clock = field(default_factory=Clock)
     slow: SlowTasks = field(init=False)
     tardiness: Tardiness = field(init=False)
@@ -148,6 +150,8 @@ class Child:
         # A task that was torn down is told by the worker's main process, which knows why.
         if self.settings.metrics and state is not None and not _excluded(task.name, self.settings.metrics_exclude):
             _measure(attempt, outcome, run_time)
+        if outcome == "success":
+            self.recovery.task_worked(task.name)
         budget = getattr(task, "slow_after", None)
         held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
         if held_back is not None:

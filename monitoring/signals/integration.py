@@ -16,6 +16,7 @@ from monitoring.context import ArgumentNames
 from monitoring.signals.beat import Beat
 from monitoring.signals.child import Child
 from monitoring.signals.duplicates import Duplicates
+from monitoring.signals.outages import Outages
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
 from monitoring.signals.requests import HeldRequests, Told
@@ -23,6 +24,7 @@ from monitoring.signals.requests import HeldRequests, Told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitoring.recovery import Recovery
     from monitoring.settings import Settings
 
     Wiring = tuple[tuple[Any, Callable[..., None]], ...]
@@ -34,15 +36,16 @@ class TradingCeleryIntegration(Integration):
     identifier = "celery"
     origin = "auto.queue.celery"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, recovery: Recovery) -> None:
         names = ArgumentNames.extended_by(settings.argument_names)
         held = HeldRequests()
         producer = Producer(settings, held)
         told = Told()
-        child = Child(settings, names, told)
+        child = Child(settings, names, told, recovery)
         parent = Parent(settings, names, held, told)
         self.fold = Duplicates(parent)
         self.beat = beat = Beat(settings, producer)
+        outages = Outages(recovery.event_filter)
         self.wiring: Final[Wiring] = (
             (signals.before_task_publish, producer.on_before_task_publish),
             (signals.after_task_publish, producer.on_after_task_publish),
@@ -56,7 +59,11 @@ class TradingCeleryIntegration(Integration):
             (signals.task_internal_error, parent.on_task_internal_error),
             (signals.task_unknown, parent.on_task_unknown),
             (signals.task_rejected, parent.on_task_rejected),
+            (signals.celeryd_init, outages.on_celeryd_init),
+            (signals.worker_ready, outages.on_worker_ready),
+            (signals.worker_process_shutdown, outages.on_process_stopping),
             (signals.worker_process_shutdown, on_worker_stopping),
+            (signals.worker_shutdown, outages.on_process_stopping),
             (signals.worker_shutdown, on_worker_stopping),
             (signals.beat_init, beat.on_beat_init),
             (signals.beat_embedded_init, beat.on_beat_embedded_init),

@@ -111,6 +111,8 @@ def test_a_process_that_never_failed_tells_the_recovery(own_database: Database) 
     """Every process that knew of the outage is gone: the first success of a new one ends it, with length and count."""
     _fail(own_database.url, range(7))
     newcomer = _filter(own_database.url)
+    assert newcomer.idle()
+    newcomer.look_around()  # as a worker's main process does when it is up
     assert newcomer.worked(exchange="okx", task="fetch") == ()
     (ended,) = wait_until(lambda: newcomer.worked(exchange="kraken", task="fetch"), "the recovery")
     assert (ended.total, ended.kind, ended.key.operation) == (7, "api_timeout", "fetch")

@@ -25,6 +25,7 @@ from monitoring.filtering import (
     recovered,
 )
 from monitoring.filtering.fingerprint import template_of
+from tests.harness.polling import wait_until
 from tests.unit.filtering.conftest import PRODUCTION, Clock
 
 ccxt = pytest.importorskip("ccxt", reason="the exchange extra is not installed")
@@ -118,17 +119,23 @@ def test_the_flood_guard_is_bounded() -> None:
     assert len(guard._buckets) == 2048
 
 
-def test_the_ledger_sums_up_once_an_hour(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Suppressions are drained by rule for the metric, and summed up in one log line an hour."""
-    ledger = Ledger(clock=clock)
+def test_the_ledger_sums_up_by_itself_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Suppressions are drained by rule for the metric, and summed up in one log line some time after the first."""
     with caplog.at_level(logging.INFO, "monitoring.filtering.ledger"):
+        ledger = Ledger(summary_seconds=0.2)
         for _ in range(3):
             ledger.count("flood")
         assert ledger.drain() == {"flood": 3}
         assert ledger.drain() == {}
-        clock.pass_by(3600)
         ledger.count("testnet")
-    assert [record.message for record in caplog.records] == ["suppressed 4 events in 60 min: flood 3, testnet 1"]
+        wait_until(lambda: caplog.records, "the summary")
+        ledger.count("testnet")
+        ledger.sum_up()
+        ledger.sum_up()
+    assert [record.message for record in caplog.records] == [
+        "suppressed 4 events that are noise: flood 3, testnet 1",
+        "suppressed 1 events that are noise: testnet 1",
+    ]
 
 
 def test_a_forked_child_does_not_report_its_parents_counts() -> None:
@@ -228,22 +235,45 @@ class Untouchable(LocalWindow):
         """Fail the test."""
         raise AssertionError(key)
 
+    def outages(self) -> Any:
+        """Fail the test."""
+        raise AssertionError
+
 
 def test_success_asks_nobody_while_nothing_is_broken(clock: Clock) -> None:
-    """A task that succeeds pays for no look-up; once in half a minute the process asks what is open elsewhere."""
-    asked = []
-
-    class Counting(Untouchable):
-        def outages(self) -> Any:
-            asked.append(clock())
-            return ()
-
-    watch = Watch(Counting(clock), clock=clock)
+    """A task that succeeds asks no window, however long nothing is broken: the worker's main process looks around."""
+    watch = Watch(Untouchable(clock), clock=clock)
     filtered = EventFilter(watch=watch)
     for _ in range(600):
+        assert filtered.idle()
         assert filtered.worked(exchange="okx", task="t", bot_id="a") == ()
-        clock.pass_by(0.1)
-    assert len(asked) == 2
+        clock.pass_by(10)
+
+
+def test_a_fork_learns_of_an_outage_that_its_sibling_saw(event: Make, hint: Make) -> None:
+    """Processes of one worker share one byte: who has not failed itself stops being idle when another has."""
+    filtered = _watching(Clock())
+    assert filtered.idle()
+    child = os.fork()
+    if child == 0:
+        for number in range(5):
+            filtered(event(exchange="okx", task="t", celery={"id": str(number)}), hint(ccxt.RequestTimeout("x")))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not filtered.idle()
+    # The child's own window is gone with it: whoever looks finds that nothing is broken.
+    filtered.look_around()
+    assert filtered.idle()
+
+
+def test_what_nobody_does_any_more_is_not_watched_for_ever(event: Make, hint: Make, clock: Clock) -> None:
+    """A key that failed once and was never heard of again does not keep its process asking."""
+    filtered = _watching(clock)
+    filtered(event(exchange="okx", task="t"), hint(ccxt.RequestTimeout("x")))
+    assert not filtered.idle()
+    clock.pass_by(5 * 3600)
+    assert filtered.worked(exchange="binance", task="another") == ()
+    assert filtered.idle()
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(0, 60), (1000, 60), (5, 0)])
