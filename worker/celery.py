@@ -29,4 +29,5 @@ app.conf.beat_schedule = celeryconfig.beat_schedule(trading.exchanges, trading.b
 # Celery's "current app" is per thread: without this, a web server's threads would find an unconfigured one.
 app.set_default()
 
+trading.register_secrets()
 monitoring.init_sentry(settings)

@@ -1,17 +1,20 @@
 """What the operator set about trading: `TRADING_*` and `PAPER_*`. The worker's only reader of the environment."""
 
+import json
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from monitoring.scrubbing import SHORTEST_SECRET, register_passwords, register_secret
 from monitoring.settings import Mistake, Settings, SettingsError
 from worker.fault_plan import FaultPlan
 
 EXCHANGES = ("binance", "kraken", "okx", "bybit", "coinbase")
 """The exchanges that the platform knows, all on paper."""
 
+_SECRET_VARIABLES = {"TRADING_REDIS_URL", "TRADING_CREDENTIALS"}
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -52,6 +55,22 @@ def _redis_url(value: object) -> object:
     return value
 
 
+def _credentials(value: object) -> object:
+    try:
+        given: Any = json.loads(value) if isinstance(value, str) else value
+        known = {
+            exchange: {name: SecretStr(part) for name, part in parts.items() if isinstance(part, str)}
+            for exchange, parts in given.items()
+        }
+        understood = set(known) <= set(EXCHANGES) and all(len(known[name]) == len(given[name]) for name in known)
+    except (ValueError, AttributeError):
+        understood = False
+    if not understood:
+        example = '{"okx": {"apiKey": "...", "secret": "...", "password": "..."}}'
+        raise ValueError(f"must be JSON like {example} of {', '.join(EXCHANGES)}")
+    return known
+
+
 Exchanges = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_exchanges)]
 
 
@@ -72,6 +91,10 @@ class TradingSettings(BaseSettings):
     live_exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_none_live)] = Field(
         default=(), alias="TRADING_LIVE_EXCHANGES"
     )
+    #: The exchanges' credentials, by ccxt's own names for them. None of them leaves by way of monitoring.
+    credentials: Annotated[dict[str, dict[str, SecretStr]], NoDecode, BeforeValidator(_credentials)] = Field(
+        default_factory=dict, alias="TRADING_CREDENTIALS", repr=False
+    )
     #: How often positions are synchronised and orders reconciled. Seconds.
     beat_seconds: Annotated[float, BeforeValidator(_beat_seconds)] = Field(default=60.0, alias="TRADING_BEAT_SECONDS")
     #: Decides every price and every fault on paper.
@@ -86,6 +109,17 @@ class TradingSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise SettingsError(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from None
+
+    def register_secrets(self) -> None:
+        """Let no credential, and no password of a server, leave in anything that is sent.
+
+        What is shorter than eight characters cannot be told from ordinary text; it is known by its name alone.
+        """
+        register_passwords(self.redis_url or "")
+        secrets = (part.get_secret_value() for parts in self.credentials.values() for part in parts.values())
+        for secret in secrets:
+            if len(secret.strip()) >= SHORTEST_SECRET:
+                register_secret(secret)
 
     def server_url(self, monitored: Settings) -> str:
         """Return the URL of the Redis server, with its password; raise `SettingsError` if there is none."""
@@ -110,5 +144,5 @@ def trading_settings() -> TradingSettings:
 def _mistake(detail: Any) -> Mistake:
     variable = str(detail["loc"][0])
     rule = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    shown = "***" if variable == "TRADING_REDIS_URL" else repr(detail["input"])
+    shown = "***" if variable in _SECRET_VARIABLES else repr(detail["input"])
     return Mistake(variable, rule, shown)

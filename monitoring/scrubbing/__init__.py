@@ -3,6 +3,7 @@
 Pure functions, linear in the size of what they clean, bounded, and never raising. A second cleaning changes nothing.
 """
 
+from monitoring.scrubbing.encodings import SHORTEST_SECRET
 from monitoring.scrubbing.hooks import (
     scrub_breadcrumb,
     scrub_check_in,
@@ -20,6 +21,7 @@ from monitoring.scrubbing.registry import SECRETS
 register_secret = SECRETS.register
 
 __all__ = [
+    "SHORTEST_SECRET",
     "register_passwords",
     "register_secret",
     "scrub_breadcrumb",

@@ -1,7 +1,11 @@
 """Trading settings are validated at once, and never show a password."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from monitoring.scrubbing import scrub_text
+from monitoring.scrubbing.registry import SECRETS
 from monitoring.settings import Settings, SettingsError
 from worker.settings import EXCHANGES, TradingSettings
 
@@ -12,7 +16,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.chdir(str(tmp_path))
     for name in ("TRADING_REDIS_URL", "TRADING_EXCHANGES", "TRADING_LIVE_EXCHANGES", "TRADING_BEAT_SECONDS"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("PAPER_SEED", "PAPER_FAULTS", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+    for name in ("TRADING_CREDENTIALS", "PAPER_SEED", "PAPER_FAULTS", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -70,3 +74,42 @@ def test_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADING_REDIS_URL", "redis://:pass-phrase@127.0.0.1/3")
 
     assert "pass-phrase" not in repr(TradingSettings.from_env())
+
+
+CREDENTIALS = '{"okx": {"apiKey": "okx-key-0123456789", "secret": "okx-secret-0123456789", "password": "short"}}'
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Forget afterwards what the test has registered in this process."""
+    yield
+    SECRETS.clear()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_credentials_are_registered_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every credential and the server's password are registered; what is too short is left to its name."""
+    monkeypatch.setenv("TRADING_CREDENTIALS", CREDENTIALS)
+    monkeypatch.setenv("TRADING_REDIS_URL", "redis://bot:paper%2Fpassword@127.0.0.1/0")
+    settings = TradingSettings.from_env()
+    assert "okx-key" not in repr(settings) + str(settings)
+    text = "handshake of okx-key-0123456789 with okx-secret-0123456789 and paper/password"
+    settings.register_secrets()
+    assert scrub_text(text) == "handshake of [Filtered] with [Filtered] and [Filtered]"
+
+
+UNREADABLE = (
+    "hunter2-hunter2",
+    '{"mtgox": {"apiKey": "hunter2-hunter2"}}',
+    '{"okx": "hunter2-hunter2"}',
+    '{"okx": {"apiKey": 1}}',
+)
+
+
+@pytest.mark.parametrize("wrong", UNREADABLE)
+def test_unreadable_credentials_are_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """The mistake says how they are written, and nothing of what was."""
+    monkeypatch.setenv("TRADING_CREDENTIALS", wrong)
+    with pytest.raises(SettingsError, match="TRADING_CREDENTIALS must be JSON like") as refused:
+        TradingSettings.from_env()
+    assert "hunter2" not in str(refused.value)
