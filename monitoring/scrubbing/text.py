@@ -18,6 +18,11 @@ _MOST_ROUNDS: Final = 6
 
 # Nothing but a short word, a symbol, a number, a date: only a registered secret could be in it.
 _SHORT: Final = re.compile(r"['\w./ +-]{0,16}")
+#: Names, symbols and states come in every item: what was found clean is not read again, until another secret is known.
+#: Nothing else is kept, so that no secret stays in memory for it.
+_SHORT_TEXT: Final = 64
+_MOST_KEPT: Final = 8192
+_found_clean: dict[tuple[str, Reading], int] = {}
 _LAST_TOKEN: Final = re.compile(r"(?<![^\s,;&])[^\s,;&]*+\Z")
 
 
@@ -26,6 +31,16 @@ def clean(text: str, reading: Reading = ANYWHERE) -> str:
 
     May raise on an error of ours: the callers turn that into a mark.
     """
+    if len(text) <= _SHORT_TEXT:
+        generation = SECRETS.generation
+        if _found_clean.get((text, reading)) == generation:
+            return text
+        cleaned = _clean(text, reading)
+        if cleaned is text or cleaned == text:
+            if len(_found_clean) >= _MOST_KEPT:
+                _found_clean.clear()
+            _found_clean[text, reading] = generation
+        return cleaned
     cut = len(text) > LONGEST_TEXT and not (len(text) <= _LONGEST_CUT_TEXT and text.endswith(TRUNCATED))
     if cut:
         text = _shortened(text)
