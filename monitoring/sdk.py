@@ -73,7 +73,11 @@ def start(  # noqa: PLR0913  # one keyword for each part that start.py joins
         _started = Started(settings, event_filter)
         use_servers(settings.broker_url.get_secret_value(), settings.result_backend.get_secret_value())
         sentry_sdk.init(**chosen)
-        metrics.install(sentry_sdk.get_client())
+        client = sentry_sdk.get_client()
+        metrics.install(client)
+        if not client.options["debug"]:
+            # Its filter drops every record then, but only after each has been made: some 30 µs for a sampled task.
+            logging.getLogger("sentry_sdk.errors").setLevel(logging.WARNING)
         _name_component(component or DEFAULT_COMPONENT)
     else:
         if settings != _started.settings:

@@ -52,7 +52,7 @@ def breadcrumbs(value: object, walk: Walk) -> object:
 
 def spans(value: object, _: Walk) -> object:
     """Clean a list of spans. Each has bounds of its own: a long transaction keeps all of them."""
-    return _values(value, lambda span: Walk().value(span))
+    return _values(value, lambda span: _entry(span, _SPAN, Walk()))
 
 
 def request(value: object, walk: Walk) -> object:
@@ -139,6 +139,10 @@ _REQUEST: Final[Mapping[str, Scrub]] = {
     "query_string": _query,
     "env": lambda value, walk: walk.value(value, ANYWHERE),
 }
+
+_SPAN: Final[Mapping[str, Scrub]] = dict.fromkeys(
+    verbatim("trace_id span_id parent_span_id same_process_as_parent start_timestamp timestamp"), as_is
+)
 
 SECTIONS: Final[Mapping[str, Scrub]] = {
     "exception": traces,

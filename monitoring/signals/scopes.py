@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sentry_sdk.scope import Scope
 from sentry_sdk.traces import NoOpStreamedSpan
 from sentry_sdk.tracing import NoOpSpan
+from sentry_sdk.utils import disable_capture_event
+
+from monitoring import transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,37 +39,65 @@ def _renew_lock() -> None:
 os.register_at_fork(after_in_child=_renew_lock)
 
 
-class LazyScope(Scope):
-    """Be a fork of `origin`, with what `tell` writes on it, from the moment when anything of it is read."""
+class AttemptScope(Scope):
+    """Be one of an attempt's two scopes."""
 
     __slots__ = ("_origin", "_tell")
 
+    def capture_event(self, event: Any, hint: Any = None, scope: Any = None, **more: Any) -> str | None:
+        """Send the attempt's own transaction the short way; everything else is the SDK's."""
+        plain = hint is None and scope is None and not more and not disable_capture_event.get(False)
+        if plain and event.get("type") == "transaction":
+            sent = transactions.send(event, self._merge_scopes())
+            if sent is not None:
+                return sent or None
+        return super().capture_event(event, hint, scope, **more)
+
+
+_set: Final = object.__setattr__
+
+
+class LazyScope(AttemptScope):
+    """Become a fork of `origin`, with what `tell` writes on it, as soon as anything of it is read or written."""
+
+    __slots__ = ()
+
+    _origin: Scope
+    _tell: Tell
+
     def __init__(self, origin: Scope, tell: Tell) -> None:
         # Not the SDK's own: what it would set is what is left open here.
-        self._origin: Scope | None = origin
-        self._tell = tell
+        _set(self, "_origin", origin)
+        _set(self, "_tell", tell)
         # The SDK asks for it all the time, and it says nothing of the attempt.
-        self.client = origin.client
+        _set(self, "client", origin.client)
 
     def __getattr__(self, name: str) -> Any:
         """Fill the scope: Python calls this only for what is not there yet."""
         if name not in _NAMES:
             raise AttributeError(name)
-        with _filling:
-            origin = getattr(self, "_origin", None)  # a copy of a filled scope has none
-            if origin is not None:
-                self._origin = None
-                self._fill(copy(origin))
-        return object.__getattribute__(self, name)
+        self._fill()
+        return getattr(self, name)
 
-    def _fill(self, fork: Scope) -> None:
-        # Told before anything of it shows: another thread may read this scope without waiting for us.
-        self._tell(fork)
-        for slot in _SLOTS:
-            try:
-                object.__getattribute__(self, slot)  # somebody has set it before anybody read anything: it stays
-            except AttributeError:
-                setattr(self, slot, getattr(fork, slot))
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._fill()
+        _set(self, name, value)
+
+    def __copy__(self) -> Scope:
+        self._fill()
+        return copy(self)
+
+    def _fill(self) -> None:
+        with _filling:
+            if type(self) is not LazyScope:
+                return  # another thread was here first
+            fork = copy(self._origin)
+            # Told before anything of it shows: another thread may read this scope without waiting for us.
+            self._tell(fork)
+            for slot in _SLOTS:
+                _set(self, slot, getattr(fork, slot))
+            # From here on it is a scope like any other, at no cost.
+            _set(self, "__class__", AttemptScope)
 
 
 class AttemptScopes:
@@ -76,8 +107,8 @@ class AttemptScopes:
 
     def __init__(self, tell_isolation: Tell, tell_current: Tell) -> None:
         before = self._before = Scope.get_current_scope(), Scope.get_isolation_scope()
-        self.current = LazyScope(before[0], tell_current)
-        self.isolation = LazyScope(before[1], tell_isolation)
+        self.current: Scope = LazyScope(before[0], tell_current)
+        self.isolation: Scope = LazyScope(before[1], tell_isolation)
         Scope.set_current_scope(self.current)
         Scope.set_isolation_scope(self.isolation)
 
@@ -89,7 +120,7 @@ class AttemptScopes:
     @property
     def untouched(self) -> bool:
         """Say that nobody has looked at either scope so far."""
-        return self.isolation._origin is not None and self.current._origin is not None  # noqa: SLF001  # ours
+        return type(self.isolation) is type(self.current) is LazyScope
 
     def place_in_trace(self) -> tuple[str, str | None]:
         """Return the ids of the running trace, and of its running span if that is sampled."""

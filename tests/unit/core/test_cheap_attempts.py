@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from celery.app.trace import build_tracer
 from sentry_sdk.scope import Scope
 
 import monitoring
+from monitoring.scrubbing import scrub_transaction
 from monitoring.signals import message
 from monitoring.signals.scopes import AttemptScopes, LazyScope
 from tests.harness.sentry import Sentry, attributes
@@ -85,9 +87,9 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> list[LazyScope]:
     scopes: list[LazyScope] = []
     real = LazyScope._fill
 
-    def fill(self: LazyScope, fork: Scope) -> None:
+    def fill(self: LazyScope) -> None:
         scopes.append(self)
-        real(self, fork)
+        real(self)
 
     monkeypatch.setattr(LazyScope, "_fill", fill)
     return scopes
@@ -190,6 +192,43 @@ def test_what_an_unsampled_attempt_reports_is_complete(sentry: Sentry, start: St
     assert event["contexts"]["trace"]["trace_id"] == TRACE
     assert event["contexts"]["celery"]["id"] == task_id
     assert event["transaction"] == "core.trade"
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_a_transaction_of_ours_is_one_of_the_sdks(sentry: Sentry, start: Start, app: Celery, odd: bool) -> None:  # noqa: FBT001
+    """Sentry cannot tell whether the SDK prepared a task's transaction or we did, whatever the task put on it."""
+
+    def work() -> None:
+        sentry_sdk.set_tag("desk", "fx")
+        sentry_sdk.set_context("book", {"depth": 5, "levels": [1, 2, 3]})
+        monitoring.set_user_context(42)
+        with sentry_sdk.start_span(op="exchange.fetch", name="fetch book") as span:
+            span.set_data("pair", "BTC/USDT")
+            if odd:
+                span.set_data("seen", {1, 2})
+                span.set_data("when", datetime(2026, 11, 25, tzinfo=UTC))
+                span.set_data("raw", b"\x00\x01")
+
+    start(traces_sample_rate=1.0)
+    run(app, work, sampled="-1", baggage=f"sentry-trace_id={TRACE},sentry-public_key=local")
+    # A hook that is not ours, and does the same: the SDK does everything.
+    sentry_sdk.get_client().options["before_send_transaction"] = partial(scrub_transaction)
+    run(app, work, sampled="-1", baggage=f"sentry-trace_id={TRACE},sentry-public_key=local")
+    monitoring.flush()
+    ours, theirs = sentry.wait_for("transaction", 2)
+    assert shape(ours) == shape(theirs)
+    heads = [{**item.headers, "length": None} for item in sentry.items("transaction")]
+    assert heads[0] == heads[1]
+
+
+def shape(value: Any, key: str = "") -> Any:
+    """Return a transaction without what differs from one attempt to the next."""
+    if isinstance(value, dict):
+        return {name: shape(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    varying = key.endswith(("_id", "timestamp", "_ms", ".latency")) or key in {"id", "messaging.message.id"}
+    return type(value) if varying else value
 
 
 def test_a_trace_of_another_organisation_is_not_continued(sentry: Sentry, start: Start, app: Celery) -> None:

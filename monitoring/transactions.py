@@ -1,0 +1,99 @@
+"""Send the transaction of a task without what the SDK does to any event, as it may hold anything.
+
+The SDK rewrites an event node by node, cuts it, and only then calls hooks; that takes longer than all else together.
+A task's transaction is made of known parts, and the scrubber visits each of them anyway and leaves plain data. Tags,
+contexts and event processors are the SDK's own; where more than that is at play the SDK does the whole of it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import sentry_sdk
+from sentry_sdk.client import SDK_INFO
+from sentry_sdk.envelope import Envelope, Item, PayloadRef
+from sentry_sdk.serializer import serialize
+
+from monitoring import scrubbing
+from monitoring.scrubbing.registry import SECRETS
+
+if TYPE_CHECKING:
+    from sentry_sdk import Scope
+    from sentry_sdk.client import BaseClient
+
+#: Parts that only the SDK knows what to do with.
+_SDKS_OWN: Final = ("profile", "_has_gen_ai_span", "_dropped_spans")
+
+
+def send(event: Any, scope: Scope) -> str | None:
+    """Send a finished transaction and return its id; None if that is left to the SDK, and nothing was done."""
+    client = sentry_sdk.get_client()
+    if client.transport is None or not _is_simple(event, client):
+        return None
+    told: Any = scope.apply_to_event(event, {}, client.options)
+    if told is None:
+        client.transport.record_lost_event("event_processor", data_category="transaction")
+        client.transport.record_lost_event("event_processor", data_category="span", quantity=len(event["spans"]) + 1)
+        return ""
+    told["event_id"] = uuid.uuid4().hex
+    told = {**_constants(client), **scrubbing.scrub_transaction(told, {})}
+    trace = told["contexts"]["trace"].pop("dynamic_sampling_context", None)
+    headers = {"event_id": told["event_id"], "sent_at": _iso(datetime.now(UTC))}
+    envelope = Envelope(headers={**headers, "trace": trace} if trace else cast("Any", headers))
+    payload = PayloadRef(bytes=_json(told, client), json=told)
+    envelope.add_item(Item(payload=payload, type="transaction", content_type="application/json"))
+    client.transport.capture_envelope(envelope)
+    return cast("str", told["event_id"])
+
+
+def _is_simple(event: Any, client: BaseClient) -> bool:
+    options = client.options
+    return (
+        options["before_send_transaction"] is scrubbing.scrub_transaction
+        and options["max_value_length"] is None
+        and options["custom_repr"] is None
+        and client.spotlight is None
+        and not any(part in event for part in _SDKS_OWN)
+    )
+
+
+def _json(event: Any, client: BaseClient) -> bytes:
+    try:
+        return _encode(event)
+    except (TypeError, ValueError):
+        # The application has put something on a span that is no JSON: what that becomes is the SDK's to say.
+        return _encode(serialize(event, max_request_body_size=client.options["max_request_body_size"]))
+
+
+def _encode(event: Any) -> bytes:
+    return json.dumps(event, separators=(",", ":"), allow_nan=False, default=_moment).encode()
+
+
+def _moment(value: object) -> str:
+    if type(value) is datetime:
+        return _iso(value)
+    raise TypeError(f"{type(value)} is no JSON")
+
+
+def _iso(moment: datetime) -> str:
+    """Spell a time as the SDK does, at a tenth of what it takes it."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+_kept: tuple[BaseClient, int, dict[str, Any]] | None = None
+
+
+def _constants(client: BaseClient) -> dict[str, Any]:
+    """Return what is the same in every transaction of a process, scrubbed once."""
+    global _kept  # noqa: PLW0603  # one entry: a process has one client
+    kept = _kept
+    if kept is None or kept[0] is not client or kept[1] != SECRETS.generation:
+        named = ("release", "environment", "server_name", "dist")
+        known = {name: str(value).strip() for name in named if (value := client.options[name]) is not None}
+        sdk = {**SDK_INFO, "integrations": sorted(client.integrations)}
+        constants: Any = {**known, "sdk": sdk, "platform": "python"}
+        kept = _kept = (client, SECRETS.generation, dict(scrubbing.scrub_transaction(constants, {})))
+    return kept[2]
