@@ -56,6 +56,11 @@ def elapsed_ms(since: float | None, now: float) -> float | None:
     return None if since is None else max(0.0, now - since) * MILLISECONDS
 
 
+def rounded(value: float | None) -> float | None:
+    """Cut a number to what is worth reading; None stays None."""
+    return None if value is None else round(value, 3)
+
+
 @dataclass(slots=True)
 class SlowTasks:
     """Say which slow run is worth a warning: the first of a task in each window. Per process, monotonic seconds."""

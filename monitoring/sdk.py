@@ -7,6 +7,7 @@ closed), so that what leaves is scrubbed whatever anybody added.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from monitoring.delivery.transport import WorkerTransport
 from monitoring.filtering import EventFilter, shared_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sentry_sdk.integrations import Integration
 
@@ -34,6 +35,10 @@ DEFAULT_COMPONENT: Final = "trading_engine"
 TASK_LOGGERS: Final = ("celery.app.trace", "celery.worker.strategy", "celery.worker.job", "celery.redirected")
 #: What is logged while an item is prepared would be an item itself, for the same hook to raise at, without end.
 OWN_LOGGERS: Final = (__name__, "monitoring.filtering", "monitoring.filtering.*", "monitoring.delivery.*")
+
+
+#: Says of a log record whether it becomes an event, a breadcrumb, a Sentry log: one filter for each.
+Records = tuple[Callable[[logging.LogRecord], bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,14 @@ def start(  # noqa: PLR0913  # one keyword for each part that start.py joins
     component: str | None,
     event_filter: EventFilter,
     integrations: Sequence[Integration],
-    fold: Callable[[logging.LogRecord], bool],
+    records: Records,
     options: dict[str, Any],
 ) -> bool:
     """Start the SDK once in this process and say whether it runs.
 
     Later calls start nothing; a `component` named then replaces the first. `event_filter` decides which errors are
-    noise. `fold` says of a log record whether it becomes an event. `options` go to the SDK; hooks among them run before
-    ours.
+    noise. `records` say of a log record whether it becomes an event, a breadcrumb, a Sentry log. `options` go to the
+    SDK; hooks among them run before ours.
     """
     global _started  # noqa: PLW0603  # the SDK's client is global to the process, and so is whether we started it
     if not settings.active:
@@ -69,7 +74,7 @@ def start(  # noqa: PLR0913  # one keyword for each part that start.py joins
         for name in (*TASK_LOGGERS, *OWN_LOGGERS):
             ignore_logger(name)
             ignore_logger_for_sentry_logs(name)
-        chosen = _options(settings, event_filter, integrations, fold, options)
+        chosen = _options(settings, event_filter, integrations, records, options)
         _started = Started(settings, event_filter)
         use_servers(settings.broker_url.get_secret_value(), settings.result_backend.get_secret_value())
         sentry_sdk.init(**chosen)
@@ -128,7 +133,7 @@ def _options(
     settings: Settings,
     dropped: EventFilter,
     integrations: Sequence[Integration],
-    fold: Callable[[logging.LogRecord], bool],
+    records: Records,
     given: dict[str, Any],
 ) -> dict[str, Any]:
     assert settings.dsn is not None  # noqa: S101  # `active` says so; this is for the type checker
@@ -163,8 +168,11 @@ def _options(
     logs = next((each for each in extra if isinstance(each, LoggingIntegration)), None)
     if logs is None:
         extra.append(logs := LoggingIntegration())
-    if logs._handler is not None:  # noqa: SLF001  # before the event is made: a hook that drops it would count as a loss
-        logs._handler.addFilter(fold)  # noqa: SLF001  # as above
+    # Before an event is made: a hook that drops it would count as a loss.
+    handlers = (logs._handler, logs._breadcrumb_handler, logs._sentry_logs_handler)  # noqa: SLF001  # no public access
+    for handler, lets_pass in zip(handlers, records, strict=True):
+        if handler is not None:
+            handler.addFilter(lets_pass)
     return {**ours, **given, **chained, "integrations": [*integrations, *extra]}
 
 

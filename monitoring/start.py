@@ -38,7 +38,7 @@ def init_sentry(
         component=component,
         event_filter=event_filter,
         integrations=[integration],
-        fold=integration.fold,
+        records=integration.records,
         options=options,
     )
     if active and first:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import ArgumentNames, TradingContext
 from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's field
 from monitoring.delivery.losses import count_lost
-from monitoring.latency import Clock, elapsed_ms, iso_time, queue_wait_ms
+from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, queue_wait_ms, rounded
 from monitoring.scrubbing import scrub_text
 from monitoring.signals import message, tracing
 from monitoring.signals.scopes import AttemptScopes
@@ -48,9 +49,13 @@ STATUSES: Final = {
     "ignored": "ok",
     "failure": "internal_error",
     "time_limit": "deadline_exceeded",
+    "worker_lost": "internal_error",
     "rejected": "aborted",
     "terminated": "aborted",
 }
+
+#: What a task that calls another one eagerly has said of itself alone.
+_OF_THE_CALLER: Final = ("moves_money", "redelivered", "operation")
 
 KEY: Final = "worker_monitoring_attempt"
 
@@ -103,12 +108,18 @@ class Attempt:
         return words
 
     def _tell_isolation(self, scope: Scope) -> None:
-        if not self.request.is_eager:
+        if self.request.is_eager:
+            for key in _OF_THE_CALLER:
+                scope.remove_tag(key)
+                scope.remove_attribute(key)
+        else:
             scope.clear_breadcrumbs()
         tell(scope, self.words())
         scope.set_tag("celery_task_id", self.request.id)
         if getattr(self.task, "moves_money", False):
             scope.set_tag("moves_money", "true")
+        if (self.request.delivery_info or {}).get("redelivered"):
+            tell(scope, {"redelivered": "true"})
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)
 
@@ -135,7 +146,7 @@ class Attempt:
             queue_wait_ms=rounded(self.queue_wait),
             run_time_ms=rounded(self.run_time()),
             error_class=type(error).__name__ if error is not None else None,
-            message=scrub_text(str(error)) if error is not None else None,
+            message=scrub_text(text_of(error)) if error is not None else None,
             retry_delay_s=rounded(retry_delay),
         )
 
@@ -149,9 +160,7 @@ class Attempt:
         contexts["attempts"] = {"records": [record.known() for record in trail.records]}
         if self.carried.trail.dropped:
             contexts["attempts"]["dropped_breadcrumbs"] = self.carried.trail.dropped
-        crumbs = event.get("breadcrumbs")
-        if isinstance(crumbs, dict):
-            crumbs["values"] = numbered(crumbs.get("values", []), self.number)
+        number_breadcrumbs(event, self.number)
         return event
 
     def _celery_context(self) -> dict[str, Any]:
@@ -170,6 +179,39 @@ class Attempt:
             "end_to_end_ms": rounded(elapsed_ms(self.carried.first_published, self.clock.wall())),
         }
         return {name: value for name, value in context.items() if value is not None}
+
+
+def number_breadcrumbs(event: Event, attempt: int) -> None:
+    """Give each breadcrumb its attempt's number, and put them in that order: the clocks of two machines may not."""
+    crumbs = event.get("breadcrumbs")
+    if isinstance(crumbs, dict):
+        values = numbered(crumbs.get("values", []), attempt)
+        crumbs["values"] = sorted(values, key=lambda crumb: crumb["data"]["attempt"])
+
+
+def outcome_of_teardown(attempt: Attempt, raised: BaseException) -> str:
+    """Say how a task ends whose process is being taken away; the worker's main process knows more, and later.
+
+    A signal makes billiard raise SystemExit with a code that a task's own `sys.exit` does not use.
+    """
+    limit = (attempt.request.timelimit or (None,))[0] or attempt.task.time_limit
+    if limit is not None and attempt.run_time() >= limit * MILLISECONDS - _TIMER_SLACK_MS:
+        return "time_limit"
+    by_signal = isinstance(raised.code, int) and raised.code < _LOWEST_CODE if isinstance(raised, SystemExit) else True
+    return "terminated" if by_signal else "worker_lost"
+
+
+_LOWEST_CODE: Final = -128
+#: gevent's timers look at a clock that was read a little earlier.
+_TIMER_SLACK_MS: Final = 50
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error's text, also when it cannot say it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  # the application's own `__str__`, called on the way of reporting
+        return f"<{type(error).__name__} without a text>"
 
 
 def context_of(names: ArgumentNames, task: Any, args: Any, kwargs: Any) -> TradingContext:
@@ -196,6 +238,12 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     return len(inspect.signature(function).parameters) == 2  # noqa: PLR2004  # the arguments, and the named ones
 
 
+@lru_cache(maxsize=2048)
+def excluded(task: str, globs: tuple[str, ...]) -> bool:
+    """Say whether a task's metrics are switched off by `MONITORING_METRICS_EXCLUDE`."""
+    return any(fnmatchcase(task, glob) for glob in globs)
+
+
 def tell(scope: Any, values: Mapping[str, str | None]) -> None:
     """Write values as tags and as attributes: no item gets both."""
     for key, value in values.items():
@@ -215,8 +263,3 @@ def carried_by(request: Any) -> message.Carried:
     enqueued = message.header(request, message.ENQUEUED_TIME)
     published = float(enqueued) if isinstance(enqueued, int | float) else None
     return message.Carried(published, published)
-
-
-def rounded(value: float | None) -> float | None:
-    """Cut a number to what is worth reading."""
-    return None if value is None else round(value, 3)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
-from celery.exceptions import SoftTimeLimitExceeded
+from celery import current_task
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from sentry_sdk.utils import event_from_exception
 
 from monitoring import metrics
+from monitoring.capture import flush
 from monitoring.context import ArgumentNames, TradingContext
 from monitoring.crons import periodic
 from monitoring.crons.tardiness import Tardiness
@@ -28,14 +30,15 @@ from monitoring.signals.attempt import (
     carried_by,
     context_of,
     current_attempt,
+    excluded,
+    outcome_of_teardown,
     tell,
 )
-from monitoring.signals.redelivery import tell_redelivery
 
 if TYPE_CHECKING:
     from monitoring.recovery import Recovery
     from monitoring.settings import Settings
-    from monitoring.signals.requests import Told
+    from monitoring.signals.requests import HeldRequests, Told
 
 
 @dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
@@ -44,6 +47,7 @@ class Child:
 
     settings: Settings
     names: ArgumentNames
+    held: HeldRequests
     told: Told
     recovery: Recovery
     clock: Clock = field(default_factory=Clock)
@@ -78,8 +82,6 @@ class Child:
         if attempt.trace_id is None:
             celery_job = {"task": task.name, "args": list(args), "kwargs": kwargs}
             attempt.trace = tracing.begin(task.name, celery_job, partial(_process_data, attempt, args, kwargs))
-        if request.delivery_info and request.delivery_info.get("redelivered"):
-            tell_redelivery(task, request.id)
         if (told := request.__dict__.get(periodic.HEADER)) is not None:
             self._begin_periodic(attempt, told)
 
@@ -103,11 +105,15 @@ class Child:
         self._report(attempt, handled if handled is not None else exception)
 
     def _report(self, attempt: Attempt, error: BaseException) -> None:
+        if attempt.outcome is not None:
+            return  # the first error of an attempt is the one to tell
         attempt.ended_at = self.clock.monotonic()
         attempt.error = error
         attempt.outcome = "time_limit" if isinstance(error, SoftTimeLimitExceeded) else "failure"
         attempt.expected = isinstance(error, attempt.task.throws) if attempt.task.throws else False
-        if not self.told.first(attempt.request.id, attempt.number - 1) or attempt.expected:
+        # Celery may say it again when this attempt is gone.
+        self.told.first(attempt.request.id, attempt.number - 1)
+        if attempt.expected:
             return
         tell(sentry_sdk.get_isolation_scope(), {"outcome": attempt.outcome})
         event, hint = event_from_exception(
@@ -125,14 +131,45 @@ class Child:
         del task.request.__dict__[KEY]
         raised = sys.exc_info()[1]
         try:
-            if state == "SUCCESS" and raised is not None and raised is not attempt.handled_before:
-                # The function succeeded and Celery did not: a callback could not be published, say.
-                self._report(attempt, raised)
-            elif state is None and isinstance(raised, Exception):
-                state = "FAILURE"  # an eager task that propagates: its caller sees the error
+            if raised is not None and raised is not attempt.handled_before:
+                state = self._settle(attempt, state, raised)
             self._finish(attempt, task, state)
         finally:
             attempt.scopes.close()
+        if isinstance(raised, SystemExit) and state is None and not self.held.holds(attempt.request.id):
+            # The process has been told to go, and is killed if it does not within 0.1 s: what it holds goes with it.
+            flush(_TEARDOWN_SECONDS)
+
+    def _settle(self, attempt: Attempt, state: str | None, raised: BaseException) -> str | None:
+        """Return the state that Celery will settle on, now that an error has left the tracer, and report the error.
+
+        A callback could not be published, `on_failure` raised, a task left its process. Celery overrules the function.
+        """
+        if isinstance(raised, Reject):
+            return "REJECTED"
+        if not isinstance(raised, Exception):
+            if isinstance(raised, SystemExit) and self.held.holds(attempt.request.id):
+                # Outside of prefork there is no process to lose, and nobody else who would tell.
+                self._report(attempt, raised)
+                return "FAILURE"
+            attempt.outcome = attempt.outcome or outcome_of_teardown(attempt, raised)
+            return None
+        if state is None and attempt.request.is_eager:
+            return "FAILURE"  # an eager task that propagates: its caller sees the error
+        self._report(attempt, raised)
+        return "FAILURE"
+
+    def on_trace_error(self, record: logging.LogRecord) -> bool:
+        """Report an error in `on_success` or `after_return`, which Celery only logs: the task keeps its outcome.
+
+        A filter of Celery's logger that lets every record pass.
+        """
+        if record.levelno >= logging.ERROR and str(record.msg).startswith(_HOOK_RAISED) and record.exc_info:
+            request = current_task.request if current_task else None
+            if request is not None and current_attempt(request) is not None:
+                tell(sentry_sdk.get_isolation_scope(), {"outcome": "success"})
+                sentry_sdk.capture_exception(record.exc_info)
+        return True
 
     def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:
         outcome = attempt.outcome or OUTCOMES.get(state, "failure")
@@ -148,14 +185,15 @@ class Child:
             ended = "success" if attempt.expected else outcome
             attempt.periodic.end(ended, run_time / 1000 if attempt.number == 1 else None)
         # A task that was torn down is told by the worker's main process, which knows why.
-        if self.settings.metrics and state is not None and not _excluded(task.name, self.settings.metrics_exclude):
+        if self.settings.metrics and state is not None and not excluded(task.name, self.settings.metrics_exclude):
             _measure(attempt, outcome, run_time)
         if outcome == "success":
             self.recovery.task_worked(task.name)
-        budget = getattr(task, "slow_after", None)
-        held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
-        if held_back is not None:
-            self._warn(task.name, run_time / 1000, budget, held_back)
+        if status == "ok":  # else it is told already
+            budget = getattr(task, "slow_after", None)
+            held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
+            if held_back is not None:
+                self._warn(task.name, run_time / 1000, budget, held_back)
         if attempt.trace is not None:
             attempt.trace.end(status)
 
@@ -183,6 +221,12 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
             sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
 
 
+_TEARDOWN_SECONDS: Final = 0.1
+
+#: What Celery logs, and no more than that, when a hook of the application raises after the outcome was stored.
+_HOOK_RAISED: Final = "Task %s[%s] "
+
+
 def _trace_headers(request: Any) -> dict[str, Any]:
     names = ("sentry-trace", "baggage")
     return {name: value for name in names if isinstance(value := message.header(request, name), str)}
@@ -200,8 +244,3 @@ def _process_data(attempt: Attempt, args: Any, kwargs: Any) -> dict[str, Any]:
         "messaging.message.body.size": destination.body_size([args, kwargs, embed], task.serializer),
         "messaging.system": destination.system(task.app),
     }
-
-
-@lru_cache(maxsize=2048)
-def _excluded(task: str, globs: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(task, glob) for glob in globs)

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+import sentry_sdk
+from celery import current_task
+from celery.exceptions import ChordError
+from celery.worker.request import Request
 from kombu.message import Message
+
+from monitoring.signals.attempt import tell
 
 if TYPE_CHECKING:
     from monitoring.signals.parent import Parent
@@ -43,6 +49,33 @@ def _process_exit(parent: Parent, record: logging.LogRecord) -> bool:
     return isinstance(pid, int) and parent.is_told_process(pid)
 
 
+def _chord(_: Parent, record: logging.LogRecord) -> bool:
+    """Tell a chord whose body is lost, unless a member of its header has failed, which tells that."""
+    error = record.args[1] if isinstance(record.args, tuple) and len(record.args) > 1 else None
+    if isinstance(error, ChordError) and str(error).startswith("Dependency"):
+        return True
+    body = current_task.request.chord if current_task else None
+    if not isinstance(body, dict) or not isinstance(error, BaseException):
+        return False
+    # The scope is that of the member that ended last; what is lost is the body.
+    with sentry_sdk.new_scope() as scope:
+        tell(scope, {"task": str(body.get("task")), "attempt": "1", "outcome": "failure"})
+        scope.set_tag("celery_task_id", str((body.get("options") or {}).get("task_id")))
+        sentry_sdk.capture_exception(error)
+    return True
+
+
+def _pool_callback(parent: Parent, record: logging.LogRecord) -> bool:
+    """Tell the end of a task that the main process failed to note down: then no signal comes."""
+    for frame in _frames(record):
+        request, error = frame.f_locals.get("self"), frame.f_locals.get("exc")
+        if isinstance(request, Request) and isinstance(error, BaseException):
+            einfo = frame.f_locals.get("exc_info")
+            parent.on_task_failure(sender=request.task, task_id=request.id, exception=error, einfo=einfo)
+            return True
+    return False
+
+
 def _undecodable(parent: Parent, record: logging.LogRecord) -> bool:
     error = record.args[0] if isinstance(record.args, tuple) and record.args else None
     parent.on_unreadable(_message_in(record), f"its body cannot be decoded ({type(error).__name__})")
@@ -68,10 +101,31 @@ FOLDS: Final[Mapping[tuple[str, str], Fold]] = MappingProxyType(
         ("celery.worker.consumer.consumer", "Can't decode message body"): _undecodable,
         ("celery.worker", "Unrecoverable error"): _worker_died,
         ("multiprocessing", "Process "): _process_exit,
-        ("celery.backends.redis", "Chord "): _told_by_signal,
-        ("celery.backends.base", "Chord "): _told_by_signal,
+        ("multiprocessing", "Pool callback raised"): _pool_callback,
+        ("celery.backends.redis", "Chord "): _chord,
+        ("celery.backends.base", "Chord "): _chord,
     }
 )
+
+#: Lines with a whole message in them.
+_BODIES: Final = (
+    "Received unregistered task",
+    "Received invalid task message",
+    "Can't decode message body",
+    "Received and deleted unknown message",
+)
+#: The main process's loggers that speak of one task or another, so that their lines explain no third one.
+_OF_TASKS: Final = frozenset({"celery.worker.request", "multiprocessing"})
+
+
+def has_no_body(record: logging.LogRecord) -> bool:
+    """Say whether a log line may become a Sentry log: a filter of the SDK's handler for them."""
+    return not (record.name == "celery.worker.consumer.consumer" and str(record.msg).startswith(_BODIES))
+
+
+def is_of_no_task(record: logging.LogRecord) -> bool:
+    """Say whether a log line may become a breadcrumb of whatever this process tells next."""
+    return record.name not in _OF_TASKS and has_no_body(record)
 
 
 class Duplicates:
@@ -95,12 +149,19 @@ class Duplicates:
 
 def _message_in(record: logging.LogRecord) -> Message | None:
     """Find the broker's message that an error was raised about, in the frames that handled it."""
-    traceback = record.exc_info[2] if record.exc_info else None
     found = None
-    while traceback is not None:
+    for frame in _frames(record):
         for name in ("message", "self"):
-            value = traceback.tb_frame.f_locals.get(name)
+            value = frame.f_locals.get(name)
             if isinstance(value, Message):
                 found = value
-        traceback = traceback.tb_next
     return found
+
+
+def _frames(record: logging.LogRecord) -> Iterator[FrameType]:
+    """Yield the frames that a record's error came through, the outermost first."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    traceback = error.__traceback__ if error is not None else None
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next

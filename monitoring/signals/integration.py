@@ -6,6 +6,7 @@ Signals only: nothing of Celery, kombu or billiard is patched.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import signals
@@ -15,7 +16,7 @@ from monitoring.capture import flush
 from monitoring.context import ArgumentNames
 from monitoring.signals.beat import Beat
 from monitoring.signals.child import Child
-from monitoring.signals.duplicates import Duplicates
+from monitoring.signals.duplicates import Duplicates, has_no_body, is_of_no_task
 from monitoring.signals.outages import Outages
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
@@ -41,9 +42,11 @@ class TradingCeleryIntegration(Integration):
         held = HeldRequests()
         producer = Producer(settings, held)
         told = Told()
-        child = Child(settings, names, told, recovery)
+        child = Child(settings, names, held, told, recovery)
         parent = Parent(settings, names, held, told)
-        self.fold = Duplicates(parent)
+        #: Which log records become an event, a breadcrumb, a Sentry log.
+        self.records = (Duplicates(parent), is_of_no_task, has_no_body)
+        self._on_trace_error = child.on_trace_error
         self.beat = beat = Beat(settings, producer)
         outages = Outages(recovery.event_filter)
         self.wiring: Final[Wiring] = (
@@ -53,7 +56,8 @@ class TradingCeleryIntegration(Integration):
             (signals.task_failure, child.on_task_failure),
             (signals.task_failure, parent.on_task_failure),
             (signals.task_postrun, child.on_task_postrun),
-            (signals.task_received, held.on_task_received),
+            (signals.worker_ready, parent.on_worker_ready),
+            (signals.task_received, parent.on_task_received),
             (signals.task_retry, parent.on_task_retry),
             (signals.task_revoked, parent.on_task_revoked),
             (signals.task_internal_error, parent.on_task_internal_error),
@@ -77,12 +81,18 @@ class TradingCeleryIntegration(Integration):
         """Connect every receiver, once however often it is called."""
         for signal, receiver in self.wiring:
             signal.connect(receiver, weak=False, dispatch_uid=_uid(receiver))
+        _trace_logger.addFilter(self._on_trace_error)
 
     def disconnect(self) -> None:
         """Disconnect every receiver; the application runs on unmonitored."""
         for signal, receiver in self.wiring:
             signal.disconnect(receiver, dispatch_uid=_uid(receiver))
         self.beat.disconnect()
+        _trace_logger.removeFilter(self._on_trace_error)
+
+
+#: Where Celery says, and nowhere else, that a task's hook raised.
+_trace_logger: Final = logging.getLogger("celery.app.trace")
 
 
 def on_worker_stopping(**_: object) -> None:

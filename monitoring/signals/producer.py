@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
 from celery import current_app, current_task
 
-from monitoring.breadcrumbs import AttemptRecord, numbered
+from monitoring.breadcrumbs import numbered
 from monitoring.context import TradingContext
-from monitoring.latency import Clock, elapsed_ms, iso_time, timestamp
+from monitoring.latency import Clock, rounded, timestamp
 from monitoring.signals import destination, message, tracing
-from monitoring.signals.attempt import Attempt, carried_by, current_attempt, rounded
+from monitoring.signals.attempt import Attempt, carried_by, current_attempt
 from monitoring.spans import AnySpan, close_span, open_span, write
 
 if TYPE_CHECKING:
@@ -102,14 +102,9 @@ def _after_lost_worker(lost: Seen, headers: dict[str, Any], now: float) -> messa
     """Hand on the story of an attempt whose process is gone: the worker's main process publishes the next one."""
     carried = carried_by(lost.headers)
     eta = timestamp(headers["eta"]) if headers.get("eta") else None
-    record = AttemptRecord(
-        attempt=lost.retries + 1,
-        worker=lost.worker,
-        pid=lost.pid,
-        started_at=iso_time(lost.time_start) if lost.time_start is not None else None,
-        run_time_ms=rounded(elapsed_ms(lost.time_start, now)),
-        error_class="WorkerLostError",
-        message="the process that ran it is gone, and its breadcrumbs with it",
+    text = "the process that ran it is gone, and its breadcrumbs with it"
+    record = replace(
+        lost.record(carried, now, "WorkerLostError", text),
         retry_delay_s=rounded(max(0.0, eta - now) if eta is not None else 0.0),
     )
     trail = carried.trail.followed_by(record, carried.trail.crumbs)

@@ -19,20 +19,15 @@ logger = logging.getLogger(__name__)
 
 _KEY: Final = "worker-monitoring:runs:{}"
 _KEPT_SECONDS: Final = 7 * 24 * 3600
-#: What a redelivered task may wait for the count, in seconds. Nothing else ever waits for it.
+#: What the main process may wait for the count, in seconds, when money is delivered again, and only then.
 _TIMEOUT: Final = 0.25
 
 
 def tell_redelivery(task: Any, task_id: str) -> None:
-    """Tag a redelivered attempt; if its task moves money, report that it may have run before, and how often."""
-    scope = sentry_sdk.get_isolation_scope()
-    scope.set_tag("redelivered", "true")
-    scope.set_attribute("redelivered", "true")
-    if not getattr(task, "moves_money", False):
-        return
+    """Report that a task which moves money may have run before, and how often. The scope tells which one."""
     runs = _count_run(task.app, task_id)
     with sentry_sdk.new_scope() as own:
-        own.fingerprint = ["redelivered", task.name]
+        own.fingerprint = ["redelivered", task.name, "{{ tags.exchange }}"]
         own.set_context("redelivery", {"runs": runs if runs is not None else "2 or more"})
         often = f"this is run {runs}" if runs is not None else "how often is unknown"
         sentry_sdk.capture_message(f"{task.name} was delivered again and may have run before: {often}", level="fatal")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from monitoring.breadcrumbs import AttemptRecord
+from monitoring.latency import elapsed_ms, iso_time, queue_wait_ms, rounded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from monitoring.signals.message import Carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,26 @@ class Seen:
     def retries(self) -> int:
         """Return Celery's counter, from 0."""
         return int(self.headers.get("retries") or 0)
+
+    @property
+    def redelivered(self) -> bool:
+        """Say whether the broker had delivered this message before."""
+        return isinstance(self.delivery_info, dict) and bool(self.delivery_info.get("redelivered"))
+
+    def record(self, carried: Carried, now: float, error_class: str | None, text: str | None) -> AttemptRecord:
+        """Tell this attempt as one line of the task's story, as far as the main process saw it."""
+        started = self.time_start
+        wait = None if started is None else queue_wait_ms(started, carried.published, self.headers.get("eta"))
+        return AttemptRecord(
+            attempt=self.retries + 1,
+            worker=self.worker,
+            pid=self.pid,
+            started_at=iso_time(started) if started is not None else None,
+            queue_wait_ms=rounded(wait),
+            run_time_ms=rounded(elapsed_ms(started, now)),
+            error_class=error_class,
+            message=text,
+        )
 
     @classmethod
     def of_request(cls, request: Any) -> Seen:
@@ -70,11 +96,14 @@ _REMEMBERED: Final = 10_000
 class Told:
     """Remember which attempts were told in this process, so that each is told once."""
 
-    _keys: OrderedDict[tuple[str, int], None] = field(default_factory=OrderedDict)
+    _keys: OrderedDict[tuple[str, int, float | None], None] = field(default_factory=OrderedDict)
 
-    def first(self, task_id: str, retries: int) -> bool:
-        """Say whether this attempt is told for the first time, and remember it."""
-        key = (task_id, retries)
+    def first(self, task_id: str, retries: int, run: float | None = None) -> bool:
+        """Say whether this attempt, or one run of it, is told for the first time, and remember it.
+
+        A message that is delivered again makes another run of the same attempt; `run` is when it started.
+        """
+        key = (task_id, retries, run)
         if key in self._keys:
             return False
         self._keys[key] = None
@@ -92,10 +121,13 @@ class HeldRequests:
     """
 
     _by_id: WeakValueDictionary[str, Any] = field(default_factory=WeakValueDictionary)
+    #: The main process: a forked child has a copy of everything here.
+    _pid: int | None = None
 
     def on_task_received(self, request: Any, **_: object) -> None:
         """Remember a request, weakly."""
         self._by_id[request.id] = request
+        self._pid = os.getpid()
 
     def seen(self, task_id: str, context: Any = None) -> Seen:
         """Return what is known of a task: from its request while the worker holds it, else from the signal."""
@@ -104,7 +136,7 @@ class HeldRequests:
 
     def holds(self, task_id: str) -> bool:
         """Say whether this process is the main process of a worker that holds the task."""
-        return task_id in self._by_id
+        return task_id in self._by_id and self._pid == os.getpid()
 
     def may_run_in(self, pid: int) -> bool:
         """Say whether a pool process was running one of these, or may have been handed one just now."""
