@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import ROOT, Block, blocks
+from tests.harness.polling import wait_until
 from tests.harness.sentry import Sentry
 from tests.harness.stage import Stage
 
@@ -48,7 +49,7 @@ def sentries(module_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> I
         worker.wait_ready()
         worker.task("place_order").apply_async(args=ARGUMENTS, ignore_result=True)
     module_stage.sentry.wait_for("event", 1, 30)
-    other.sentry.wait_for("event", 2, 30)
+    wait_until(lambda: len(_distinct(other.sentry)) > 1, "both events of the stock SDK", 30)
     assert module_stage.settle() == []
     other.settle()
     yield {"ours": module_stage.sentry, "stock": other.sentry}
@@ -59,7 +60,7 @@ def sentries(module_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_before_is_what_the_stock_sdk_sends(sentries: dict[str, Sentry]) -> None:
     """The two events that the README shows are all that the stock integration sends, and neither has a tag."""
     shown = json.loads(block("event", "stock").text)
-    received = sentries["stock"].events()
+    received = _distinct(sentries["stock"])
     assert len(received) == len(shown)
     for expected, actual in zip(shown, received, strict=True):
         assert {key: _without_pid(actual.get(key)) for key in expected if key != "logentry"} == {
@@ -72,6 +73,13 @@ def test_after_is_what_we_send(sentries: dict[str, Sentry]) -> None:
     """The event that the README shows is the only one, and everything it shows is in it."""
     (received,) = sentries["ours"].events()
     assert _shown_of(received, shown := json.loads(block("event", "ours").text)) == _constant(shown)
+
+
+def _distinct(sentry: Sentry) -> list[dict[str, Any]]:
+    """Return the events in order of time. A forked child of the stock SDK may send again what its parent had queued."""
+    return sorted(
+        {event["event_id"]: event for event in sentry.events()}.values(), key=lambda event: event["timestamp"]
+    )
 
 
 def _without_pid(value: Any) -> Any:
