@@ -229,6 +229,7 @@ def test_orders_are_taken_without_the_result_backend(serve: Serve, silent_port: 
     """Enqueue as fast as ever, and say within seconds that what becomes of it cannot be told now."""
     port = silent_port if kind == "silent" else free_port()
     web = serve(CELERY_RESULT_BACKEND=f"redis://127.0.0.1:{port}/0", TRADING_REDIS_URL="redis://127.0.0.1:1/0")
+    assert web.ask("GET", "/healthz").status == 200  # the first request waits until the application is loaded
     ready = web.ask("GET", "/readyz")
     assert (ready.status, ready.body["checks"]["broker"]) == (503, "ok")
     assert ready.took < 2
