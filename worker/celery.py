@@ -30,4 +30,5 @@ app.conf.beat_schedule = celeryconfig.beat_schedule(trading.exchanges, trading.b
 app.set_default()
 
 trading.register_secrets()
-monitoring.init_sentry(settings)
+# Without it, a frame is the application's only where it is started in its own folder and not installed as a package.
+monitoring.init_sentry(settings, in_app_include=["worker", "flask_app"])

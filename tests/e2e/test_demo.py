@@ -76,3 +76,18 @@ def test_a_demo_without_its_worker_fails_and_keeps_the_evidence(demo: Runner, tm
     (log,) = (tmp_path / ".local").glob("demo-*/output.log")
     assert "place_order" in log.read_text()
     assert str(log.relative_to(tmp_path)) in demo.output
+
+
+def test_a_task_that_does_not_finish_fails_the_demo(tmp_path: Path) -> None:
+    """Exit with 1 and name each task that has no final state when the time is over."""
+    (tmp_path / "Procfile.dev").symlink_to(ROOT / "Procfile.dev")
+    ports = {name: str(free_port()) for name in ("PORT", "REDIS_PORT", "LOCAL_SENTRY_PORT")}
+    demo = Runner(tmp_path, "--tasks", "40", "--timeout", "1.2", module="demo", env=ports)
+    code = demo.wait(timeout=90)
+    left = demo.close()
+    assert code == 1, demo.output
+    assert re.search(r"\d+ tasks have not finished within 1\.2 s:", demo.output)
+    assert re.search(
+        r"^  [0-9a-f-]{36}  worker\.tasks\.\w+\.\w+  bot-\w+ \w+ \S+  (RETRY|PENDING)$", demo.output, re.MULTILINE
+    )
+    assert not left, left

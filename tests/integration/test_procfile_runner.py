@@ -246,7 +246,7 @@ def test_ctrl_c_under_make_ends_with_zero(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", terminal],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},  # nothing of a `make test` above
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as make:

@@ -182,6 +182,15 @@ def test_wrong_arguments_are_refused_at_once(send: Send, paper: PaperExchange) -
     assert Ledger("binance", paper.server).unsettled(older_than_seconds=0) == []
 
 
+def test_an_error_shows_the_platforms_own_code(send: Send, paper: PaperExchange, module_stage: Stage) -> None:
+    """The frames of worker modules are the application's, wherever it is installed and whatever folder it runs in."""
+    assert failure(send("orders.place_order", side="sell", amount="1", symbol="NO/SUCH")) == "BadSymbol"
+    event = module_stage.sentry.one("event", tagged(bot_id=paper.account))
+    frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
+    assert {frame["module"].partition(".")[0] for frame in frames if frame.get("in_app")} == {"worker"}
+    assert "worker.tasks.orders" in {frame["module"] for frame in frames if frame.get("in_app")}
+
+
 def test_refused_order_is_not_left_open(send: Send, paper: PaperExchange) -> None:
     """What the exchange refused does not exist for certain: it is an error once, and nothing to reconcile."""
     assert failure(send("orders.place_order", side="sell", amount="1000")) == "InsufficientFunds"

@@ -56,9 +56,7 @@ class Book:
         """Have the API enqueue a task and keep its id."""
         body = request.body
         task_id = str(api.post(request.path, body)["task_id"])
-        self.outstanding[task_id] = Known(
-            task_id, _TASK_OF_PATH[request.path], body["bot_id"], body["exchange"], body["symbol"]
-        )
+        self._follow(Known(task_id, _TASK_OF_PATH[request.path], body["bot_id"], body["exchange"], body["symbol"]))
         self.enqueued += 1
 
     def look(self, api: JsonClient) -> None:
@@ -78,7 +76,11 @@ class Book:
         result = answer.get("result")
         started = result.get("tasks", []) if known.task == RUN_STRATEGY and isinstance(result, dict) else []
         for following in (*known.then[:1], *_chained(known, started)[:1]):
-            self.outstanding[following.task_id] = following
+            self._follow(following)
+
+    def _follow(self, known: Known) -> None:
+        self.outstanding[known.task_id] = known
+        self.states[known.task_id] = "PENDING"
 
 
 def _chained(parent: Known, tasks: Sequence[Mapping[str, str]]) -> tuple[Known, ...]:

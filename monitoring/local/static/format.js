@@ -10,7 +10,7 @@ export const duration = (ms) => {
   if (ms === null || ms === undefined) return NOTHING;
   if (ms === 0) return "0 ms";
   if (ms < 1) return `${ms.toFixed(2)} ms`;
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 9.95) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${Number((ms / 1000).toPrecision(3))} s`;
   return `${(ms / 60_000).toFixed(1)} min`;

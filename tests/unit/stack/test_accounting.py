@@ -66,6 +66,7 @@ def test_what_a_strategy_starts_is_followed_link_by_link() -> None:
     api.finish("task-2", result={"tasks": chain})
     book.look(api)
     assert set(book.outstanding) == {"order"}
+    assert book.states["order"] == "PENDING"  # named if the time is over before anybody has asked for it
     api.finish("order", result={"status": "closed"})
     book.look(api)
     assert set(book.outstanding) == {"sync"}
