@@ -26,6 +26,11 @@ _found_clean: dict[tuple[str, Reading], int] = {}
 _LAST_TOKEN: Final = re.compile(r"(?<![^\s,;&])[^\s,;&]*+\Z")
 
 
+def is_known(text: str, reading: Reading = ANYWHERE) -> bool:
+    """Say whether a text was found clean before, and nothing has become secret since."""
+    return _found_clean.get((text, reading)) == SECRETS.generation
+
+
 def clean(text: str, reading: Reading = ANYWHERE) -> str:
     """Return the text without secrets, cut at 8192 characters; the same object if nothing is to be done.
 
@@ -33,7 +38,7 @@ def clean(text: str, reading: Reading = ANYWHERE) -> str:
     """
     if len(text) <= _SHORT_TEXT:
         generation = SECRETS.generation
-        if _found_clean.get((text, reading)) == generation:
+        if is_known(text, reading):
             return text
         cleaned = _clean(text, reading)
         if cleaned is text or cleaned == text:

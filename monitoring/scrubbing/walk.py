@@ -19,7 +19,7 @@ from monitoring.scrubbing.marks import CYCLE, FAILED, FILTERED, TOO_DEEP, TOO_LA
 from monitoring.scrubbing.names import Kind
 from monitoring.scrubbing.phrases import SHORTEST_PHRASE, is_phrase
 from monitoring.scrubbing.readings import ANYWHERE, Reading, judge
-from monitoring.scrubbing.text import LONGEST_TEXT, clean
+from monitoring.scrubbing.text import LONGEST_TEXT, clean, is_known
 from monitoring.scrubbing.values import masked
 
 DEEPEST: Final = 16
@@ -28,6 +28,7 @@ MOST_NODES: Final = 20_000
 _UNIT: Final = 6  # sixty-four characters of text count as one node more
 
 _ATOMS: Final = (bool, int, float, complex, Decimal, Fraction, dt.date, dt.time, dt.timedelta, dt.tzinfo, UUID)
+_NUMBERS: Final = frozenset({bool, int, float})
 _WHOLE: Final = (Kind.SECRET, Kind.PERSONAL)
 _KEY_BYTES: Final = 64
 _LARGEST_BYTE: Final = 255
@@ -76,6 +77,9 @@ class Walk:
         for key, item in islice(value.items(), MOST_ITEMS):
             if type(key) is str:
                 kind, inner = judge(named if named and key == "value" else key, reading)
+                if kind is Kind.PLAIN and key not in result and self._passes(key, item, inner):
+                    result[key] = item
+                    continue
             else:
                 kind, inner = Kind.PLAIN, reading
             result[_free(self._key(key), result)] = self.value(item, inner, kind)
@@ -83,6 +87,18 @@ class Walk:
             result.popitem()
             result[TOO_LARGE] = TOO_LARGE
         return result
+
+    def _passes(self, key: str, item: object, reading: Reading) -> bool:
+        """Say whether a harmless name and its value are as they were when they were last read: most of any item is."""
+        if self._left <= 0 or not (len(key) < SHORTEST_SECRET or is_known(key)):
+            return False
+        if type(item) is str:
+            if len(item) >> _UNIT or not is_known(item, reading):
+                return False
+        elif item is not None and type(item) not in _NUMBERS:
+            return False
+        self._left -= 1
+        return True
 
     def _container(
         self, value: Mapping[object, object] | Sequence[object] | AbstractSet[object], reading: Reading, kind: Kind

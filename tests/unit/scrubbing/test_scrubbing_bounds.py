@@ -251,5 +251,5 @@ def test_text_and_values_fail_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(hooks, "clean", fail)
     monkeypatch.setattr(walk, "clean", fail)
-    assert scrub_text("raw") == "[Scrubbing failed]"
-    assert scrub_value({"a": "raw"}) == "[Scrubbing failed]"
+    assert scrub_text("never read before") == "[Scrubbing failed]"
+    assert scrub_value({"a": "never read before"}) == "[Scrubbing failed]"
