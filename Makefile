@@ -8,6 +8,7 @@ BENCH_ARGS ?=
 BIN := .venv/bin
 # Nothing is written outside of this directory.
 export XDG_CACHE_HOME = $(CURDIR)/.local/cache
+export XDG_STATE_HOME = $(CURDIR)/.local/state
 export PIP_CACHE_DIR = $(XDG_CACHE_HOME)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export SE_CACHE_PATH = $(XDG_CACHE_HOME)/selenium

@@ -17,8 +17,9 @@ from sentry_sdk.integrations.redis import RedisIntegration
 
 from monitoring import metrics, scrubbing
 from monitoring.delivery.losses import count_suppressed
-from monitoring.delivery.transport import WorkerTransport
+from monitoring.delivery.transport import WorkerTransport, transport_for
 from monitoring.filtering import EventFilter, shared_window
+from monitoring.settings import spool_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,6 +118,21 @@ def event_filter() -> EventFilter | None:
     return _started.event_filter if _started is not None else None
 
 
+def finish() -> None:
+    """Wait for Sentry, at most the shutdown time-out; what it has not taken by then goes to the spool."""
+    client = sentry_sdk.get_client()
+    client.flush()
+    if isinstance(client.transport, WorkerTransport):
+        client.transport.finish()
+
+
+def watch_spool() -> None:
+    """Take over what dead processes have left on this host, from now on."""
+    transport = sentry_sdk.get_client().transport
+    if isinstance(transport, WorkerTransport):
+        transport.watch()
+
+
 def name_component(component: str) -> None:
     """Say what this process is, on everything that it sends from now on. Does nothing while the SDK does not run."""
     if _started is not None:
@@ -148,7 +164,7 @@ def _options(
         "trace_lifecycle": settings.trace_lifecycle,
         "shutdown_timeout": settings.shutdown_timeout,
         "debug": settings.debug,
-        "transport": WorkerTransport,
+        "transport": transport_for(spool_folder(settings), settings.spool_bytes),
         # SENTRY_SPOTLIGHT would send a copy of everything, synchronously, on the application's threads.
         "spotlight": False,
         "disabled_integrations": _without(given.get("integrations", ()), RedisIntegration),

@@ -9,7 +9,9 @@ import difflib
 import math
 import os
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -237,6 +239,10 @@ class Settings(BaseSettings):
     beat_late_seconds: Seconds = Field(default=5.0, alias="MONITORING_BEAT_LATE_SECONDS")
     #: The most a message header may carry from one attempt to the next. Bytes.
     trail_bytes: int = Field(default=4096, ge=512, le=32768, alias="MONITORING_TRAIL_BYTES")
+    #: Where errors wait on disk until Sentry has them; None is `worker-monitoring/spool` in the user's state folder.
+    spool_directory: Path | None = Field(default=None, alias="MONITORING_SPOOL_DIRECTORY")
+    #: The most that all processes of a host may keep there together; 0 keeps nothing. Bytes.
+    spool_bytes: int = Field(default=256 * 1024 * 1024, ge=0, alias="MONITORING_SPOOL_BYTES")
     #: Opens `POST /api/test/sentry-error` in production to whoever sends it as a bearer token.
     test_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(default=None, alias="MONITORING_TEST_TOKEN")
     #: Lets the SDK say on stderr what it does and what went wrong inside it.
@@ -286,6 +292,20 @@ _SECRET_VARIABLES: Final = {
     "MONITORING_REDIS_URL",
     "MONITORING_TEST_TOKEN",
 }
+def spool_folder(settings: Settings) -> Path:
+    """Return where errors wait on disk: as set, else by the XDG rules, else (no writable home) the temporary folder."""
+    if settings.spool_directory is not None:
+        return settings.spool_directory.expanduser().absolute()
+    state, home = Path(os.environ.get("XDG_STATE_HOME", "")), Path(os.environ.get("HOME", ""))
+    if state.is_absolute():
+        base = state
+    elif home.is_absolute() and os.access(home, os.W_OK):
+        base = home / ".local" / "state"
+    else:
+        base = Path(tempfile.gettempdir())
+    return base / "worker-monitoring" / "spool"
+
+
 
 
 def _mistakes(cls: type[Settings], error: ValidationError) -> Iterator[Mistake]:

@@ -24,7 +24,9 @@ class Backoff:
     _until: float = field(default=0.0)
 
     def failed(self) -> None:
-        """Begin the next pause."""
+        """Begin the next pause; several requests that fail together are one failure."""
+        if self.left:
+            return
         pause = min(FIRST_SECONDS * 2**self.failures, LONGEST_SECONDS)
         self.failures = min(self.failures + 1, 16)
         self._until = self.clock() + pause * (0.5 + self.spread() / 2)

@@ -27,6 +27,7 @@ CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 15.0
 _MAX_HEAD: Final = 64 * 1024
 _MAX_BODY: Final = 64 * 1024
+_SHOWN: Final = 500
 _LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r?\n", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\ntransfer-encoding:", re.IGNORECASE)
 _CLOSE: Final = re.compile(rb"\nconnection:[^\n]*close", re.IGNORECASE)
@@ -51,6 +52,11 @@ class Answer:
             if colon:
                 found.add(name.strip(), value.strip())
         return found
+
+    @property
+    def text(self) -> str:
+        """Return the start of what it says, on one line."""
+        return " ".join(self.body[:_SHOWN].decode(errors="replace").split())
 
     @property
     def limits(self) -> bool:

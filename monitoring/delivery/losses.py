@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOST: Final = "monitoring.lost"
+#: Errors that are in memory alone, because the spool could not take them.
+UNSPOOLED: Final = "monitoring.unspooled"
 SUPPRESSED: Final = "monitoring.suppressed"
 
 #: Reasons of the SDK's that are somebody's choice: Sentry is told, and nothing is lost.

@@ -104,6 +104,9 @@ class Sender:
                     return
             self._thread = thread
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     @property
     def full(self) -> bool:
         """Whether a transaction put now would push out an older one; the SDK then samples fewer."""
@@ -123,13 +126,14 @@ class Sender:
             self._changed.wait_for(lambda: self._failures != failures or self._done(), seconds)
             self._flushing -= 1
 
-    def set_aside(self, keep: Callable[[Parcel], None]) -> None:
+    def set_aside(self, keep: Callable[[Parcel, bool], None]) -> None:
         """Hand over what is in memory alone: what waits, and is forgotten; what is under way, and may yet arrive."""
         with self._changed:
-            left = self._waiting.take_unspooled()
-            left += (parcel for parcel in self._under_way if parcel.file is None and not parcel.answered)
-            for parcel in left:
-                keep(parcel)
+            for parcel in self._waiting.take_unspooled():
+                keep(parcel, False)  # noqa: FBT003  # whether it is under way
+            for parcel in self._under_way:
+                if parcel.file is None and not parcel.answered:
+                    keep(parcel, True)  # noqa: FBT003  # as above
 
     def end(self) -> None:
         """Tell the thread to end; what is under way is left to itself. Returns at once."""

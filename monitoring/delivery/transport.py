@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import sentry_sdk
 import urllib3
 from sentry_sdk.consts import EndpointType
-from sentry_sdk.envelope import Envelope
+from sentry_sdk.envelope import Envelope, Item
 from sentry_sdk.transport import HttpTransport
 
 from monitoring.delivery import wire
 from monitoring.delivery.connection import Address, Answer, Connection
 from monitoring.delivery.link import Link
-from monitoring.delivery.losses import TOLD_BY_SENTRY, report_of
+from monitoring.delivery.losses import TOLD_BY_SENTRY, UNSPOOLED, report_of
+from monitoring.delivery.notices import Notices
 from monitoring.delivery.pooled import PooledConnection
 from monitoring.delivery.sender import Sender
+from monitoring.delivery.spool import Spool, SpoolError, kind_of
 from monitoring.delivery.waiting import Parcel, parcel_of
 from monitoring.forks import call_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from sentry_sdk.envelope import Item
+    from monitoring.delivery.losses import Losses
 
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 30.0
+#: How long a stopping process may spend on writing what is left, beside the time that it waits for Sentry.
+SET_ASIDE_SECONDS: Final = 0.5
+#: The part of the spool that transactions, metrics and logs may fill when a process stops.
+BULK_SHARE: Final = 0.5
+UNNAMED_LIMIT_SECONDS: Final = 60
+#: Errors that wait with their text in memory; of further ones the spool's copy is read when their turn comes.
+TEXTS_IN_MEMORY: Final = 100
+DURABLE: Final = frozenset({"event"})
 #: How often a transaction, metric or log is offered to a Sentry that answers but fails.
 MAX_ATTEMPTS: Final = 5
 #: What Sentry recognises when it comes twice. The rest is not repeated after a time-out: it would be counted twice.
@@ -46,19 +61,43 @@ class WorkerTransport(HttpTransport):
     queue and the connection are ours: see `sender`, `waiting` and `link`.
     """
 
+    #: Where the spool is, and the bytes that it may take; set by `transport_for`.
+    place: Path | None = None
+    spool_bytes: int = 0
+
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__(options)
         self._losses_lock = threading.RLock()
         self._reported_at = time.monotonic()
+        self._failing = False
+        self._notices = Notices()
+        self._spool = self._spool_of(self.place, self.spool_bytes)
         self._sender = Sender(self, lambda: Link[Parcel](self._open))
         self._worker = _Worker(self._sender)  # type: ignore[assignment]  # what the SDK asks of its own
         self._address = self._address_of()
         call_after_fork(self._forget_parent)
 
     def capture_envelope(self, envelope: Envelope) -> None:
-        """Take an envelope to send."""
-        if envelope.items:
-            self._sender.put(parcel_of(envelope))
+        """Take an envelope to send. An error's is on disk when this returns, on the thread that captured it."""
+        if not envelope.items:
+            return
+        parcel = parcel_of(envelope)
+        if parcel.kind in DURABLE and self._spool is not None:
+            self._make_durable(parcel, self._spool)
+        self._sender.put(parcel)
+
+    def _make_durable(self, parcel: Parcel, spool: Spool) -> None:
+        try:
+            text = wire.plain(cast("Envelope", parcel.envelope))
+            parcel.file = spool.put(parcel.kind, text)
+        except SpoolError as error:
+            # Not lost: it goes by memory alone, as everything does without a spool.
+            sentry_sdk.metrics.count(UNSPOOLED, 1, attributes={"reason": error.reason})
+            self._notices.tell(error.reason, "an error could not be kept in %s: %s", spool.root, error.reason)
+        except Exception:
+            logger.debug("an envelope could not be written", exc_info=True)  # `pack` will count it
+        else:
+            parcel.envelope, parcel.text = None, text if len(self._sender) < TEXTS_IN_MEMORY else None
 
     def flush(self, timeout: float, callback: Callable[[int, float], None] | None = None) -> None:  # noqa: ARG002  # the SDK's signature
         """Wait at most `timeout` seconds until all is sent that can be."""
@@ -66,9 +105,55 @@ class WorkerTransport(HttpTransport):
             self.chores(hurry=True)
             self._sender.flush(timeout)
 
+    def finish(self) -> None:
+        """After a flush: put what is left into the spool, because the process may end at any moment.
+
+        Whatever is captured afterwards still goes its way.
+        """
+        self._set_aside()
+        if self._spool is not None:
+            self._spool.leave()
+
     def kill(self) -> None:
-        """End for good."""
+        """End for good: what is left goes to the spool, which another process may take over."""
         self._sender.end()
+        self._set_aside()
+        if self._spool is not None:
+            self._spool.leave(for_good=True)
+
+    def watch(self) -> None:
+        """Look after the spool from now on, also before there is anything to send."""
+        if self._spool is not None:
+            self._sender.start()
+
+    def _set_aside(self) -> None:
+        deadline = time.monotonic() + SET_ASIDE_SECONDS
+        self._sender.set_aside(lambda parcel, sent: self._keep(parcel, deadline, under_way=sent))
+        if self._spool is None:
+            return
+        losses = self._take_losses()
+        report = report_of(losses, self.options)
+        if report.items:
+            try:
+                self._spool.put("client_report", wire.plain(report), force=False)
+            except SpoolError:
+                self._put_back_losses(losses)
+
+    def _keep(self, parcel: Parcel, deadline: float, *, under_way: bool) -> None:
+        if parcel.losses is not None:
+            if not under_way:
+                self.lose(parcel, "")  # told by the report that is written last
+            return
+        if self._spool is None or time.monotonic() > deadline or (under_way and parcel.kind not in RECOGNISED):
+            self.lose(parcel, "network_error")
+            return
+        try:
+            text = wire.plain(cast("Envelope", parcel.envelope))
+            parcel.file = self._spool.put(parcel.kind, text, force=False, share=BULK_SHARE)
+        except SpoolError:
+            self.lose(parcel, "cache_overflow")
+        except Exception:  # noqa: BLE001  # what cannot be written as JSON; it is counted
+            self.lose(parcel, "internal_sdk_error")
 
     def record_lost_event(
         self, reason: str, data_category: Any = None, item: Item | None = None, *, quantity: int = 1
@@ -83,6 +168,8 @@ class WorkerTransport(HttpTransport):
 
     def pack(self, parcel: Parcel) -> bytes | None:
         """Return the body of a request; leave out what a rate limit has forbidden meanwhile, and count it."""
+        if parcel.file is not None:
+            return self._packed_file(parcel, parcel.file)
         envelope = cast("Envelope", parcel.envelope)
         if self._disabled_until and parcel.losses is None:
             kept = []
@@ -102,65 +189,122 @@ class WorkerTransport(HttpTransport):
             self.lose(parcel, "internal_sdk_error")
             return None
 
+    def _packed_file(self, parcel: Parcel, name: str) -> bytes | None:
+        text, parcel.text = parcel.text, None
+        if text is None:
+            spool = cast("Spool", self._spool)
+            text = spool.read(name)
+            if text is None:
+                return None  # an operator's hand, or another process's that took us for dead
+            try:
+                text = wire.sent_now(text)
+            except ValueError:
+                spool.refuse(name, "it is no envelope")
+                return None
+        return wire.packed(text)
+
     def settle(self, parcel: Parcel, answer: Answer | OSError) -> bool:
         """Do what an answer asks for; say whether the parcel is to be sent again."""
+        self._tell_change(answer)
         if isinstance(answer, OSError):
-            if isinstance(answer, TimeoutError) and parcel.kind not in RECOGNISED:
+            if isinstance(answer, TimeoutError) and parcel.kind not in RECOGNISED and parcel.file is None:
                 self.lose(parcel, "network_error")
                 return False
             return self._again(parcel, "network_error")
         if answer.limits:
-            self._limit(answer)
+            self._limit(parcel.category, answer)
         if 200 <= answer.status < 300:  # noqa: PLR2004  # accepted
+            if parcel.file is not None:
+                cast("Spool", self._spool).remove(parcel.file)
             return False
         if answer.status == _TOO_MANY:
-            self.lose(parcel, TOLD_BY_SENTRY)
-            return False
+            if parcel.file is None:
+                self.lose(parcel, TOLD_BY_SENTRY)
+            return parcel.file is not None
         if answer.status in _PASSING or not 400 <= answer.status < 500:  # noqa: PLR2004  # refused for good
             return self._again(parcel, "network_error")
-        self.lose(parcel, "send_error")
+        self._refuse(parcel, answer)
         return False
+
+    def _refuse(self, parcel: Parcel, answer: Answer) -> None:
+        said = f"{answer.status} {answer.text}"
+        self._notices.tell(f"status_{answer.status}", "Sentry refuses an envelope (%s): %s", parcel.kind, said)
+        if parcel.file is not None:
+            cast("Spool", self._spool).refuse(parcel.file, said)
+        self.lose(parcel, "send_error")
+
+    def _tell_change(self, answer: Answer | OSError) -> None:
+        failed = isinstance(answer, OSError) or answer.status >= 500  # noqa: PLR2004  # Sentry's own fault
+        if failed != self._failing:
+            self._failing = failed
+            if failed:
+                why = answer if isinstance(answer, OSError) else answer.status
+                kept = f"kept in {self._spool.root}" if self._spool is not None else "kept in memory"
+                logger.warning("Sentry cannot be reached (%s); errors are %s until it can", why, kept)
+            else:
+                logger.warning("Sentry can be reached again")
 
     def lose(self, parcel: Parcel, reason: str) -> None:
         """Count a parcel that will not be sent. What a lost report told is told by the next one."""
         if parcel.losses is not None:
-            with self._losses_lock:
-                for key, quantity in parcel.losses.items():
-                    self._discarded_events[key] += quantity
+            self._put_back_losses(parcel.losses)
         elif parcel.envelope is not None:
             for item in parcel.envelope.items:
                 self.record_lost_event(reason, item=item)
+        else:
+            self.record_lost_event(reason, parcel.category, quantity=parcel.entries)
 
     def chores(self, *, hurry: bool) -> None:
-        """Tell what was lost, every thirty seconds and when somebody waits for the end."""
+        """Tell what was lost, and take over what dead processes have left; now, if somebody waits for the end."""
         now = time.monotonic()
+        if self._spool is not None:
+            for name in self._spool.adopt():
+                kind = kind_of(name)
+                self._sender.put(Parcel(kind, Item(b"", type=kind).data_category, file=name))
         if self._discarded_events and (hurry or now - self._reported_at >= REPORT_SECONDS):
             self._reported_at = now
             self._report()
 
     def _report(self) -> None:
+        losses = self._take_losses()
+        report = report_of(losses, self.options)
+        if report.items and self.options["send_client_reports"]:
+            self._sender.put(Parcel("client_report", "internal", 1, report, losses=losses))
+
+    def _take_losses(self) -> Losses:
         with self._losses_lock:
             losses, self._discarded_events = dict(self._discarded_events), defaultdict(int)
-        if self.options["send_client_reports"]:
-            envelope = report_of(losses, self.options)
-            if envelope.items:
-                parcel = Parcel("client_report", "internal", 1, envelope, losses=losses)
-                self._sender.put(parcel)
+        return losses
+
+    def _put_back_losses(self, losses: Losses) -> None:
+        with self._losses_lock:
+            for key, quantity in losses.items():
+                self._discarded_events[key] += quantity
 
     def _again(self, parcel: Parcel, reason: str) -> bool:
-        if parcel.attempts < MAX_ATTEMPTS:
+        if parcel.file is not None or parcel.attempts < MAX_ATTEMPTS:
             return True
         self.lose(parcel, reason)
         return False
 
-    def _limit(self, answer: Answer) -> None:
+    def _limit(self, category: str, answer: Answer) -> None:
         self._update_rate_limits(cast("urllib3.BaseHTTPResponse", answer))
+        if answer.status == _TOO_MANY and not self._check_disabled(category):
+            # It limits others by name and refuses this one all the same: that must not become a busy loop.
+            self._disabled_until[cast("Any", category)] = datetime.now(UTC) + timedelta(seconds=UNNAMED_LIMIT_SECONDS)
 
     def _open(self) -> Connection | PooledConnection:
         # A proxy or SOCKS manager is a subclass, and knows what we do not.
         if type(self._pool) is urllib3.PoolManager:
             return self._address.open()
         return PooledConnection(self._pool, self._address.url, self._address.headers)
+
+    def _spool_of(self, place: Path | None, limit: int) -> Spool | None:
+        if place is None or not limit:
+            return None
+        # What one DSN has not taken is nothing for another; the key itself stands in no file's name.
+        digest = hashlib.sha256(f"{self._auth.public_key}@{self._auth.get_api_url()}".encode()).hexdigest()
+        return Spool(place / f"{self._auth.project_id}-{digest[:12]}-u{os.geteuid()}", limit)
 
     def _address_of(self) -> Address:
         pool = self._get_pool_options()
@@ -183,9 +327,17 @@ class WorkerTransport(HttpTransport):
         self._losses_lock = threading.RLock()
         self._discarded_events = defaultdict(int)
         self._reported_at = time.monotonic()
+        self._notices = Notices()
         with suppress(Exception):
             self._sender.forget()
+        if self._spool is not None:
+            self._spool.forget()
         self._pool = self._make_pool()
+
+
+def transport_for(place: Path | None, spool_bytes: int) -> type[WorkerTransport]:
+    """Return the transport with its spool: the SDK makes the instance, and passes it its own options only."""
+    return type("WorkerTransport", (WorkerTransport,), {"place": place, "spool_bytes": spool_bytes})
 
 
 class _Worker:

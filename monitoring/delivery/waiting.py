@@ -29,13 +29,15 @@ URGENT: Final = frozenset({"event", "check_in", "client_report"})
 class Parcel:
     """Hold one envelope on its way.
 
-    `file` names its copy in the spool; then the envelope may be left there alone. `losses` are what a report tells.
+    `file` names its copy in the spool; then `text` is the same, until the first attempt has failed. `losses` are what
+    a report tells.
     """
 
     kind: str
     category: str
     entries: int = 1
     envelope: Envelope | None = None
+    text: bytes | None = None
     file: str | None = None
     attempts: int = 0
     answered: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,15 @@ def plain(envelope: Envelope) -> bytes:
     if "sent_at" in envelope.headers:
         envelope.headers["sent_at"] = format_timestamp(datetime.now(UTC))
     return envelope.serialize()
+
+
+def sent_now(text: bytes) -> bytes:
+    """Return an envelope that has waited as one that is sent now."""
+    head, newline, rest = text.partition(b"\n")
+    headers = json.loads(head)
+    if "sent_at" in headers:
+        headers["sent_at"] = format_timestamp(datetime.now(UTC))
+    return json.dumps(headers, separators=(",", ":")).encode() + newline + rest
 
 
 def packed(text: bytes) -> bytes:

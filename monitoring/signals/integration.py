@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from celery import signals
 from sentry_sdk.integrations import Integration
 
-from monitoring.capture import flush
+from monitoring import sdk
 from monitoring.context import ArgumentNames
 from monitoring.signals.beat import Beat
 from monitoring.signals.child import Child
@@ -66,6 +66,7 @@ class TradingCeleryIntegration(Integration):
             (signals.celeryd_init, outages.on_celeryd_init),
             (signals.worker_ready, outages.on_worker_ready),
             (signals.worker_process_shutdown, outages.on_process_stopping),
+            (signals.worker_ready, on_worker_ready),
             (signals.worker_process_shutdown, on_worker_stopping),
             (signals.worker_shutdown, outages.on_process_stopping),
             (signals.worker_shutdown, on_worker_stopping),
@@ -95,12 +96,17 @@ class TradingCeleryIntegration(Integration):
 _trace_logger: Final = logging.getLogger("celery.app.trace")
 
 
-def on_worker_stopping(**_: object) -> None:
-    """Wait for Sentry to take what is queued, at most the shutdown time-out.
+def on_worker_ready(**_: object) -> None:
+    """Look after the spool of this host's dead processes, this worker's own children among them."""
+    sdk.watch_spool()
 
-    billiard ends a child with `os._exit` one second after this signal, so nothing else would flush it.
+
+def on_worker_stopping(**_: object) -> None:
+    """Wait for Sentry to take what is queued, at most the shutdown time-out; put the rest into the spool.
+
+    billiard ends a child with `os._exit` one second after this signal, so nothing else would save it.
     """
-    flush()
+    sdk.finish()
 
 
 def _uid(receiver: Callable[..., None]) -> str:

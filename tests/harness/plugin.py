@@ -1,5 +1,8 @@
 """Fixtures, markers and reports of the harness, for pytest."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[STAGES] = []
+    # What a test's own process cannot send waits in a spool; not in that of whoever runs the tests.
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="worker-monitoring-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True))
 
 
 def pytest_report_header() -> list[str]:

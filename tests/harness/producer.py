@@ -11,7 +11,7 @@ from celery import Celery, Signature
 from celery.result import AsyncResult, result_from_tuple
 
 from tests.harness.process import LocalProcess
-from tests.harness.worker import process_environment
+from tests.harness.worker import own_spool, process_environment
 
 ANSWER_SECONDS = 20.0
 
@@ -27,7 +27,7 @@ class Producer:
             self.process = LocalProcess(
                 "producer",
                 [sys.executable, "-m", "tests.apps.producer"],
-                env=process_environment(broker_url, dsn, {**(env or {}), **address}),
+                env=process_environment(broker_url, dsn, {**own_spool(folder), **(env or {}), **address}),
                 cwd=folder,
             )
             # A producer that dies at start would leave the accept waiting for ever.

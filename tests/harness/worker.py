@@ -43,6 +43,11 @@ def process_environment(broker_url: str, dsn: str | None, extra: Mapping[str, st
     }
 
 
+def own_spool(folder: Path) -> dict[str, str]:
+    """Return the variable that keeps a stage's processes from taking over what another test has left on this host."""
+    return {"MONITORING_SPOOL_DIRECTORY": str(folder / "spool")}
+
+
 class Worker:
     """One running worker process, and an app that sends to the queues it reads."""
 
@@ -162,5 +167,10 @@ def launch(  # noqa: PLR0913  # one keyword for each thing a test may want diffe
     """Start a worker process; it may not be ready yet (`wait_ready`)."""
     words = [sys.executable, "-m", "celery", "-A", app, command, "--pool", pool, "--concurrency", str(concurrency)]
     words += ["--queues", queue, "--hostname", "worker@%h", *QUIET, *options]
-    process = LocalProcess(f"worker-{pool}", words, env=process_environment(broker_url, dsn, env), cwd=folder)
+    process = LocalProcess(
+        f"worker-{pool}",
+        words,
+        env=process_environment(broker_url, dsn, {**own_spool(folder), **(env or {})}),
+        cwd=folder,
+    )
     return Worker(process, module=app, broker_url=broker_url, queue=queue)

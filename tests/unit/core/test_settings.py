@@ -93,6 +93,8 @@ def test_every_other_setting_has_a_default() -> None:
         "metrics": True,
         "metrics_exclude": (),
         "trail_bytes": 4096,
+        "spool_directory": None,
+        "spool_bytes": 268_435_456,
         "test_token": None,
         "debug": False,
     }
@@ -118,6 +120,8 @@ def test_every_variable_is_read() -> None:
         "MONITORING_METRICS": "off",
         "MONITORING_METRICS_EXCLUDE": "worker.tasks.*, noisy ,",
         "MONITORING_TRAIL_BYTES": "2048",
+        "MONITORING_SPOOL_DIRECTORY": "/var/spool/trading",
+        "MONITORING_SPOOL_BYTES": "1048576",
         "MONITORING_TEST_TOKEN": "a token of 16 chars",
         "MONITORING_DEBUG": "on",
     }
@@ -143,6 +147,8 @@ def test_every_variable_is_read() -> None:
         "metrics": False,
         "metrics_exclude": ("worker.tasks.*", "noisy"),
         "trail_bytes": 2048,
+        "spool_directory": "/var/spool/trading",
+        "spool_bytes": 1_048_576,
         "test_token": "**********",
         "debug": True,
     }

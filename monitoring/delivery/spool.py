@@ -1,0 +1,302 @@
+"""Where errors wait on disk until Sentry has them: one folder per process, under one per DSN.
+
+    <spool>/<project>-<hash of the DSN>-u<uid>/
+        <pid>-<random>/             a process's own; `lock` in it is held (flock) for as long as the process lives
+            lock
+            <time>.<kind>.<random>.envelope
+        refused/                    what Sentry does not want, each with its `.reason`
+
+A file is a plain envelope: `less` shows it and `sentry-cli send-envelope` sends it. It appears whole or not at all
+(written aside, then renamed). A process that dies lets go of its lock, whatever killed it; then whoever of the same
+user and DSN comes first renames its files into a folder of its own, so that each has one owner at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from monitoring.delivery.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LOCK: Final = "lock"
+REFUSED: Final = "refused"
+SUFFIX: Final = ".envelope"
+REASON: Final = ".reason"
+_NEW: Final = ".new-"
+#: A disk that takes longer is not waited for again for a minute: first nothing is forced onto it, then nothing written.
+SLOW_SECONDS: Final = 0.25
+PAUSE_SECONDS: Final = 60.0
+#: The part of the bound that what Sentry refused may take; the oldest goes first.
+REFUSED_SHARE: Final = 0.25
+
+
+class SpoolError(Exception):
+    """Say why something could not be written: `full`, `slow`, `untrusted`, or the system's own word, like ENOSPC."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Spool:
+    """Write, read and remove this process's files; take over those of the dead.
+
+    Safe from any thread. `limit` bounds the bytes of all processes together, by more than what is written within one
+    second. Nothing is made on disk before the first file.
+    """
+
+    root: Path
+    limit: int
+    clock: Callable[[], float] = time.monotonic
+    usage: Usage = field(init=False)
+    _folder: Path | None = None
+    _lock: int = -1
+    _making: threading.Lock = field(default_factory=threading.Lock)
+    _unforced_until: float = 0.0
+    _closed_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.usage = Usage(self.root, self.clock)
+
+    def put(self, kind: str, text: bytes, *, force: bool = True, share: float = 1.0) -> str:
+        """Write an envelope and return its name. With `force` it survives a power cut, else only the process.
+
+        `share` is the part of the bound that it may fill. Raise `SpoolError` when it cannot be written.
+        """
+        started = self.clock()
+        if started < self._closed_until:
+            raise SpoolError("slow")
+        if not self.usage.allows(len(text), self.limit * share):
+            raise SpoolError("full")
+        force = force and started >= self._unforced_until
+        name = f"{time.time_ns()}.{kind}.{secrets.token_hex(4)}{SUFFIX}"
+        try:
+            self._write(self._own_folder(), name, text, force=force)
+        except OSError as error:
+            raise SpoolError(_word(error)) from error
+        self.usage.add(len(text))
+        now = self.clock()
+        if now - started > SLOW_SECONDS:
+            if force:
+                self._unforced_until = now + PAUSE_SECONDS
+            else:
+                self._closed_until = now + PAUSE_SECONDS
+        return name
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's bytes, or None when it is gone."""
+        try:
+            return self._path(name).read_bytes()
+        except OSError:
+            return None
+
+    def remove(self, name: str) -> None:
+        """Remove what Sentry has taken."""
+        with contextlib.suppress(OSError):
+            path = self._path(name)
+            size = path.stat().st_size
+            path.unlink()
+            self.usage.add(-size)
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Set aside what Sentry does not want, with the reason; drop the oldest of its kind when there is too much."""
+        aside = self.root / REFUSED
+        with contextlib.suppress(OSError):
+            aside.mkdir(mode=0o700, exist_ok=True)
+            _write_text(aside / f"{name}{REASON}", reason)
+            self._path(name).rename(aside / name)
+        bound = self.limit * REFUSED_SHARE
+        for path, size in self.usage.oldest_over(aside, bound):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                self.usage.add(-size)
+
+    def adopt(self) -> list[str]:
+        """Take over what dead processes have left; return the names, oldest first."""
+        adopted: list[str] = []
+        for folder in owners(self.root):
+            if folder == self._folder:
+                continue
+            with held(folder) as dead:
+                if dead:
+                    adopted += self._move_from(folder)
+        return sorted(adopted)
+
+    def leave(self, *, for_good: bool = False) -> None:
+        """Remove the folder when it is empty. `for_good` lets others have what is in it."""
+        folder = self._folder
+        if folder is None:
+            return
+        if for_good or not any(files(folder)):
+            self._folder = None
+            _remove_folder(folder)
+            self._let_go()
+
+    def forget(self) -> None:
+        """Become as new in a forked child: the folder and its lock are the parent's."""
+        self._folder = None
+        self._making = threading.Lock()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _path(self, name: str) -> Path:
+        if self._folder is None:
+            raise FileNotFoundError(name)
+        return self._folder / name
+
+    def _own_folder(self) -> Path:
+        with self._making:
+            if self._folder is None:
+                self._folder = self._make_folder()
+            return self._folder
+
+    def _make_folder(self) -> Path:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check(self.root)
+        token = f"{os.getpid()}-{secrets.token_hex(4)}"
+        # Locked before others can see it: a folder without a living owner is anybody's.
+        aside, folder = self.root / f"{_NEW}{token}", self.root / token
+        aside.mkdir(mode=0o700)
+        lock = os.open(aside / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            aside.rename(folder)
+            _force(self.root)
+        except OSError:
+            os.close(lock)
+            raise
+        self._lock = lock
+        return folder
+
+    @staticmethod
+    def _write(folder: Path, name: str, text: bytes, *, force: bool) -> None:
+        aside, path = folder / f".{name}", folder / name
+        try:
+            opened = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                left = memoryview(text)
+                while left:
+                    left = left[os.write(opened, left) :]
+                if force:
+                    os.fsync(opened)
+            finally:
+                os.close(opened)
+            aside.rename(path)
+        except BaseException:  # also a task's soft time limit
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            raise
+        if force:
+            _force(folder)
+
+    def _move_from(self, folder: Path) -> list[str]:
+        moved = []
+        with contextlib.suppress(OSError, SpoolError):  # what cannot be moved is found again
+            for path in files(folder):
+                path.rename(self._own_folder() / path.name)
+                moved.append(path.name)
+            _remove_folder(folder)
+        return moved
+
+
+def owners(root: Path) -> list[Path]:
+    """Return the folders of all processes, dead or alive."""
+    try:
+        with os.scandir(root) as entries:
+            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [root / name for name in sorted(found) if name != REFUSED and not name.startswith(".")]
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Yield the envelopes in a folder, oldest first."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return
+    yield from (path for path in found if path.name.endswith(SUFFIX) and not path.name.startswith("."))
+
+
+def kind_of(name: str) -> str:
+    """Return which kind of item a file holds, by its name."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 2 else "event"  # noqa: PLR2004  # time, kind, random
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock if its owner is dead; say whether."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        _remove_folder(folder)  # somebody was killed while removing it; it is empty, or it stays
+        yield False
+        return
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(lock)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder without envelopes; one with envelopes stays."""
+    if any(files(folder)):
+        return
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                path.unlink()
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _check(root: Path) -> None:
+    """Refuse a folder that somebody else has put there, before an error's text is written into it."""
+    found = root.lstat()
+    if not root.is_dir() or root.is_symlink() or found.st_uid != os.geteuid():
+        raise SpoolError("untrusted")
+    if found.st_mode & 0o077:
+        root.chmod(0o700)
+
+
+def _force(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _write_text(path: Path, text: str) -> None:
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(opened, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _word(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, type(error).__name__)

@@ -1,0 +1,70 @@
+"""What is on disk, and who has what: the sums of a test of delivery."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from monitoring.local.faults import Faults
+from tests.harness.polling import wait_until
+from tests.harness.producer import Producer
+from tests.harness.stage import Stage
+from tests.harness.worker import Worker
+
+PATIENCE_SECONDS = 40.0
+HANGING = Faults(hang=True)
+HEALTHY = Faults()
+
+
+def spooled(stage: Stage, kind: str = "event", *, refused: bool = False) -> list[dict[str, Any]]:
+    """Return the payloads of a kind that wait on disk (or, `refused`, are set aside there), oldest first."""
+    found = []
+    for path in sorted(Path(stage.folder, "spool").glob("*/*/*.envelope")):
+        if (path.parent.name == "refused") is refused and path.name.split(".")[1] == kind:
+            try:
+                lines = path.read_bytes().split(b"\n")
+            except FileNotFoundError:
+                continue
+            found.append(json.loads(lines[2]))
+    return found
+
+
+def bots(events: list[dict[str, Any]]) -> Counter[str]:
+    """Count events by the bot that they are about; events about no bot are none of the test's."""
+    return Counter(event["tags"]["bot_id"] for event in events if "bot_id" in event.get("tags", {}))
+
+
+def fail(worker: Worker, producer: Producer, names: list[str]) -> None:
+    """Let a task fail for each bot, and wait until Celery knows that they have."""
+    results = [producer.send(worker.task("fail").clone(kwargs={"bot_id": name})) for name in names]
+    wait_until(
+        lambda: all(result.state == "FAILURE" for result in results),
+        lambda: f"the failure of all {len(names)} tasks: {Counter(result.state for result in results)}",
+        PATIENCE_SECONDS,
+    )
+
+
+def wait_spooled(stage: Stage, count: int, timeout: float = 5.0) -> None:
+    """Return when so many events wait on disk."""
+    wait_until(
+        lambda: sum(bots(spooled(stage)).values()) >= count,
+        lambda: f"{count} spooled events, there are {bots(spooled(stage))}",
+        timeout,
+    )
+
+
+def wait_received(stage: Stage, names: list[str], timeout: float = PATIENCE_SECONDS) -> None:
+    """Return when Sentry has each bot's event, exactly once, and nothing waits on disk any more."""
+
+    def received() -> bool:
+        return set(bots(stage.sentry.events())) >= set(names) and not bots(spooled(stage))
+
+    wait_until(
+        received,
+        lambda: (
+            f"an event of each bot; missing {sorted(set(names) - set(bots(stage.sentry.events())))}, "
+            f"on disk {bots(spooled(stage))}, lost {stage.sentry.lost()}"
+        ),
+        timeout,
+    )
+    assert bots(stage.sentry.events()) == Counter(names)
