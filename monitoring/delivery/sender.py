@@ -104,6 +104,11 @@ class Sender:
                     return
             self._thread = thread
 
+    @property
+    def has_unspooled(self) -> bool:
+        """Whether anything that waits is in memory alone."""
+        return bool(self._waiting.bulk or self._waiting.unspooled)
+
     def __len__(self) -> int:
         return len(self._waiting)
 

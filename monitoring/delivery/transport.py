@@ -70,6 +70,7 @@ class WorkerTransport(HttpTransport):
         self._losses_lock = threading.RLock()
         self._reported_at = time.monotonic()
         self._failing = False
+        self._finished = False
         self._notices = Notices()
         self._spool = self._spool_of(self.place, self.spool_bytes)
         self._sender = Sender(self, lambda: Link[Parcel](self._open))
@@ -101,7 +102,8 @@ class WorkerTransport(HttpTransport):
 
     def flush(self, timeout: float, callback: Callable[[int, float], None] | None = None) -> None:  # noqa: ARG002  # the SDK's signature
         """Wait at most `timeout` seconds until all is sent that can be."""
-        if timeout > 0:
+        # After `finish` only what came since is worth a wait: the SDK flushes once more at exit.
+        if timeout > 0 and not (self._finished and not self._sender.has_unspooled):
             self.chores(hurry=True)
             self._sender.flush(timeout)
 
@@ -111,6 +113,7 @@ class WorkerTransport(HttpTransport):
         Whatever is captured afterwards still goes its way.
         """
         self._set_aside()
+        self._finished = True
         if self._spool is not None:
             self._spool.leave()
 
@@ -328,6 +331,7 @@ class WorkerTransport(HttpTransport):
         self._discarded_events = defaultdict(int)
         self._reported_at = time.monotonic()
         self._notices = Notices()
+        self._failing = self._finished = False
         with suppress(Exception):
             self._sender.forget()
         if self._spool is not None:

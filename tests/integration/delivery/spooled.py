@@ -35,8 +35,14 @@ def bots(events: list[dict[str, Any]]) -> Counter[str]:
 
 
 def fail(worker: Worker, producer: Producer, names: list[str]) -> None:
-    """Let a task fail for each bot, and wait until Celery knows that they have."""
-    results = [producer.send(worker.task("fail").clone(kwargs={"bot_id": name})) for name in names]
+    """Let a task fail for each bot, and wait until Celery knows that they have.
+
+    Celery knows it before the event is made. Each has an exchange of its own, or they would be a flood of one trouble.
+    """
+    results = [
+        producer.send(worker.task("fail").clone(kwargs={"bot_id": name, "exchange": f"of-{name}".replace(" ", "-")}))
+        for name in names
+    ]
     wait_until(
         lambda: all(result.state == "FAILURE" for result in results),
         lambda: f"the failure of all {len(names)} tasks: {Counter(result.state for result in results)}",
