@@ -94,6 +94,7 @@ def start(ctx: click.Context, worker_args: tuple[str, ...]) -> Any:
 #: Command of `monitor` -> module and name of it: loaded when it is asked for.
 MONITOR: Final = {
     "explain": "monitoring.commands.explain:explain",
+    "spool": "monitoring.commands.spool:spool",
 }
 
 

@@ -134,6 +134,17 @@ class Spool:
                     adopted += self._move_from(folder)
         return sorted(adopted)
 
+    def readmit(self, name: str) -> bool:
+        """Take back something that Sentry refused, to be tried again; say whether it was there."""
+        aside = self.root / REFUSED
+        try:
+            (aside / name).rename(self._own_folder() / name)
+        except (OSError, SpoolError):
+            return False
+        with contextlib.suppress(OSError):
+            (aside / f"{name}{REASON}").unlink()
+        return True
+
     def leave(self, *, for_good: bool = False) -> None:
         """Remove the folder when it is empty. `for_good` lets others have what is in it."""
         folder = self._folder

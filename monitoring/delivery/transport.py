@@ -30,7 +30,7 @@ from monitoring.delivery.waiting import Parcel, parcel_of
 from monitoring.forks import call_after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from monitoring.delivery.losses import Losses
@@ -128,6 +128,21 @@ class WorkerTransport(HttpTransport):
         """Look after the spool from now on, also before there is anything to send."""
         if self._spool is not None:
             self._sender.start()
+
+    @property
+    def spool(self) -> Spool | None:
+        """Where this process keeps what Sentry does not have yet; None when it keeps nothing."""
+        return self._spool
+
+    def readmit(self, names: Iterable[str]) -> None:
+        """Try again what Sentry refused once."""
+        if self._spool is not None:
+            self._send_files(name for name in names if self._spool.readmit(name))
+
+    def _send_files(self, names: Iterable[str]) -> None:
+        for name in names:
+            kind = kind_of(name)
+            self._sender.put(Parcel(kind, Item(b"", type=kind).data_category, file=name))
 
     def _set_aside(self) -> None:
         deadline = time.monotonic() + SET_ASIDE_SECONDS
@@ -261,9 +276,7 @@ class WorkerTransport(HttpTransport):
         """Tell what was lost, and take over what dead processes have left; now, if somebody waits for the end."""
         now = time.monotonic()
         if self._spool is not None:
-            for name in self._spool.adopt():
-                kind = kind_of(name)
-                self._sender.put(Parcel(kind, Item(b"", type=kind).data_category, file=name))
+            self._send_files(self._spool.adopt())
         if self._discarded_events and (hurry or now - self._reported_at >= REPORT_SECONDS):
             self._reported_at = now
             self._report()
