@@ -292,6 +292,8 @@ _SECRET_VARIABLES: Final = {
     "MONITORING_REDIS_URL",
     "MONITORING_TEST_TOKEN",
 }
+
+
 def spool_folder(settings: Settings) -> Path:
     """Return where errors wait on disk: as set, else by the XDG rules, else (no writable home) the temporary folder."""
     if settings.spool_directory is not None:
@@ -304,8 +306,6 @@ def spool_folder(settings: Settings) -> Path:
     else:
         base = Path(tempfile.gettempdir())
     return base / "worker-monitoring" / "spool"
-
-
 
 
 def _mistakes(cls: type[Settings], error: ValidationError) -> Iterator[Mistake]:
