@@ -4,6 +4,7 @@ Pure functions, linear in the size of what they clean, bounded, and never raisin
 """
 
 from monitoring.scrubbing.encodings import SHORTEST_SECRET
+from monitoring.scrubbing.envelopes import scrub_envelope
 from monitoring.scrubbing.hooks import (
     scrub_breadcrumb,
     scrub_check_in,
@@ -26,6 +27,7 @@ __all__ = [
     "register_secret",
     "scrub_breadcrumb",
     "scrub_check_in",
+    "scrub_envelope",
     "scrub_event",
     "scrub_log",
     "scrub_metric",

@@ -1,5 +1,6 @@
 """Stack frames: their variables and their source lines."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,14 +10,16 @@ from monitoring.scrubbing.text import LONGEST_TEXT, clean
 from monitoring.scrubbing.walk import Walk
 from monitoring.scrubbing.words import verbatim
 
-# Their variables are signed requests, task arguments, connection settings and keys.
+# Their variables are signed requests, arguments of tasks and of log lines, connection settings and keys.
 CLOSED_PACKAGES: Final = verbatim("""
     celery kombu billiard amqp vine ccxt requests urllib3 httpx httpcore h11 h2 aiohttp http ssl socket websocket
     websockets urllib redis valkey sqlalchemy psycopg psycopg2 pymysql MySQLdb asyncpg pymongo boto3 botocore smtplib
     ftplib imaplib hmac hashlib base64 secrets jwt jose cryptography nacl Crypto Cryptodome ecdsa coincurve rsa
     eth_account eth_keys web3 solana solders itsdangerous werkzeug flask_login authlib oauthlib requests_oauthlib
-    dotenv pydantic_settings
+    dotenv pydantic_settings logging loguru structlog monitoring
 """)
+#: In a comment a name is followed by its value as in any text, not as in code.
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*")
 _SITE_PACKAGES: Final = ("site-packages/", "dist-packages/")
 
 
@@ -52,10 +55,14 @@ def is_closed(frame: Mapping[str, object]) -> bool:
     return False
 
 
+def _clean_comment(found: re.Match[str]) -> str:
+    return clean(found[0])
+
+
 def _scrub_lines(lines: Mapping[str, object]) -> dict[str, object]:
     """Clean the source as one text, since a key may run over several lines; all of it goes if it does."""
     flat = [line for part in lines.values() for line in (part if isinstance(part, list) else [part])]
-    source = [line for line in flat if isinstance(line, str)]
+    source = [_COMMENT.sub(_clean_comment, line) for line in flat if isinstance(line, str)]
     joined = "\n".join(source)
     if len(joined) <= LONGEST_TEXT:
         cleaned = clean(joined, SOURCE).split("\n")

@@ -1,0 +1,68 @@
+"""A receiver that keeps every byte: what really left, whatever a parser would make of it."""
+
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+from monitoring.local.envelope import Limits, decompress, parse
+
+MOST_BYTES = 50_000_000
+
+
+class Wire:
+    """Listen on a free loopback port, take envelopes, and keep address, headers and body of each request."""
+
+    def __init__(self) -> None:
+        wire = self
+        self.requests: list[tuple[str, bytes]] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                """Keep a request."""
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                decoded = decompress(body, self.headers.get("Content-Encoding", ""), MOST_BYTES)
+                wire.requests.append((f"{self.path}\n{self.headers}", decoded))
+                self._answer(b"{}")
+
+            def do_GET(self) -> None:
+                """Answer an application under test that asks somebody something."""
+                self._answer(b"{}")
+
+            def _answer(self, content: bytes) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.dsn = self.url.replace("//", "//public@") + "/1"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def received(self) -> bytes:
+        """Return every byte received, addresses and headers too."""
+        return b"\n".join(head.encode() + b"\n" + body for head, body in self.requests)
+
+    def items(self) -> list[tuple[str, bytes]]:
+        """Return (type, payload) of every item received."""
+        envelopes = [parse(body, Limits()) for _, body in self.requests]
+        return [(item.type, bytes(item.payload)) for envelope in envelopes for item in envelope.items]
+
+    def kinds(self) -> Counter[str]:
+        """Count the items received by type."""
+        return Counter(kind for kind, _ in self.items())
