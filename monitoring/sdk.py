@@ -164,7 +164,7 @@ def _options(
         "trace_lifecycle": settings.trace_lifecycle,
         "shutdown_timeout": settings.shutdown_timeout,
         "debug": settings.debug,
-        "transport": transport_for(spool_folder(settings), settings.spool_bytes),
+        "transport": transport_for(spool_folder(settings), settings.spool_bytes, scrubbing.scrub_envelope),
         # SENTRY_SPOTLIGHT would send a copy of everything, synchronously, on the application's threads.
         "spotlight": False,
         "disabled_integrations": _without(given.get("integrations", ()), RedisIntegration),

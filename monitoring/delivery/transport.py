@@ -54,6 +54,10 @@ _TOO_MANY: Final = 429
 _PASSING: Final = frozenset({408, 425})
 
 
+def _as_it_is(_: Envelope) -> None:
+    """Leave an envelope alone."""
+
+
 class WorkerTransport(HttpTransport):
     """Send envelopes without ever making a task wait.
 
@@ -64,6 +68,8 @@ class WorkerTransport(HttpTransport):
     #: Where the spool is, and the bytes that it may take; set by `transport_for`.
     place: Path | None = None
     spool_bytes: int = 0
+    #: Takes secrets out of what no hook of the SDK's sees; set by `transport_for` too.
+    scrub: Callable[[Envelope], None] = staticmethod(_as_it_is)
 
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__(options)
@@ -80,6 +86,7 @@ class WorkerTransport(HttpTransport):
 
     def capture_envelope(self, envelope: Envelope) -> None:
         """Take an envelope to send. An error's is on disk when this returns, on the thread that captured it."""
+        self.scrub(envelope)
         if not envelope.items:
             return
         parcel = parcel_of(envelope)
@@ -352,9 +359,12 @@ class WorkerTransport(HttpTransport):
         self._pool = self._make_pool()
 
 
-def transport_for(place: Path | None, spool_bytes: int) -> type[WorkerTransport]:
+def transport_for(
+    place: Path | None, spool_bytes: int, scrub: Callable[[Envelope], None] = _as_it_is
+) -> type[WorkerTransport]:
     """Return the transport with its spool: the SDK makes the instance, and passes it its own options only."""
-    return type("WorkerTransport", (WorkerTransport,), {"place": place, "spool_bytes": spool_bytes})
+    parts = {"place": place, "spool_bytes": spool_bytes, "scrub": staticmethod(scrub)}
+    return type("WorkerTransport", (WorkerTransport,), parts)
 
 
 class _Worker:

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from monitoring.scrubbing.encoded_pairs import scrub_encoded_pairs
 from monitoring.scrubbing.marks import FILTERED, TRUNCATED
 from monitoring.scrubbing.pairs import scrub_pairs
 from monitoring.scrubbing.readings import ANYWHERE, Reading
@@ -70,7 +71,7 @@ def _clean_once(text: str, reading: Reading) -> str:
     text = SECRETS.redact(text)
     if _SHORT.fullmatch(text):
         return text
-    return scrub_pairs(scrub_urls(scrub_shapes(text)), reading)
+    return scrub_encoded_pairs(scrub_pairs(scrub_urls(scrub_shapes(text)), reading))
 
 
 def _shortened(text: str) -> str:

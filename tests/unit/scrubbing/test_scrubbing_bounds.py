@@ -19,6 +19,7 @@ from monitoring.scrubbing import (
     text,
     walk,
 )
+from monitoring.scrubbing.encoded_pairs import scrub_encoded_pairs
 from monitoring.scrubbing.pairs import scrub_pairs
 from monitoring.scrubbing.readings import HEADERS, QUERY, SOURCE
 from monitoring.scrubbing.shapes import scrub_shapes
@@ -32,6 +33,8 @@ HOSTILE = {
     "phrase words": "abandon ",
     "dashes": "-",
     "names": "api_key=",
+    "encoded names": "api_key%3D",
+    "encoded forms": "a%3Da%26",
     "colons": "a:",
     "open quotes": "key='",
     "closed quotes": "''",
@@ -69,12 +72,12 @@ SMALL, LARGE = 4_000, 64_000
 
 
 def seconds(function: Any, argument: str) -> float:
-    """Take the best of three runs."""
+    """Take the best of three runs, in this thread's CPU time: other processes of the machine do not count."""
     runs = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         function(argument)
-        runs.append(time.perf_counter() - start)
+        runs.append(time.thread_time() - start)
     return min(runs)
 
 
@@ -84,6 +87,7 @@ STEPS = {
     "pairs": scrub_pairs,
     "headers": lambda given: scrub_pairs(given, HEADERS),
     "query": lambda given: scrub_pairs(given, QUERY),
+    "encoded": scrub_encoded_pairs,
     "source": lambda given: scrub_pairs(given, SOURCE),
 }
 

@@ -29,6 +29,8 @@ FORMS: dict[str, tuple[str, str]] = {
     "signed url": (f"GET https://api.binance.com/api/v3/account?timestamp=1&signature={HEX}", HEX),
     "signed path": (f"Max retries exceeded with url: /api/v3/order?symbol=BTC&signature={HEX} (Caused by x)", HEX),
     "key in a query": (f"/webhook?key={TOKEN}&x=1", TOKEN),
+    "url in a url": (f"/login?next=https%3A%2F%2Fx.example%2F%3Fa%3D1%26api_key%3D{TOKEN}%26b%3D2", TOKEN),
+    "baggage": (f"sentry-trace_id=1,note=passphrase%3d{TOKEN},x=1", TOKEN),
     "key and value": (f"api_key={TOKEN}, symbol=BTC/USDT", TOKEN),
     "environment": (f"BINANCE_API_SECRET={TOKEN}", TOKEN),
     "python repr": (f"{{'apiKey': '{TOKEN}', 'symbol': 'BTC/USDT'}}", TOKEN),

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from monitoring.scrubbing import (
@@ -252,6 +252,7 @@ def test_a_registered_secret_never_passes(spelling: str, secret: str, around: tu
         text.encode("utf-8", "replace"),
     ][shape]
     core = spelt[3:-3]  # the ends of a base64 also depend on what is around the secret
+    assume(core not in around[0] and core not in around[1])  # a text may hold such a piece of its own
     assert core not in str(scrub_value(value))
 
 
