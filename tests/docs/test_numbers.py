@@ -117,3 +117,13 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     assert command is not None
     options = [option for param in command.params if isinstance(param, click.Option) for option in param.opts]
     assert not [option for option in options if f"`{option}`" not in text], "docs/reference/cli.md lacks options"
+
+
+def test_every_room_is_on_the_map() -> None:
+    """Who opens `monitoring/` finds each module and package in CONTRIBUTING's table, and nothing else in it."""
+    rows = table_rows(ROOT / "CONTRIBUTING.md", "room of `monitoring/`", "its one job")
+    listed = {name for row in rows for name in re.findall(r"`([\w.]+)`", row["room of `monitoring/`"])}
+    there = {
+        path.name for path in (ROOT / "monitoring").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert listed == there
