@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from urllib3 import HTTPHeaderDict
+from monitoring.delivery.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,41 +27,11 @@ CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 15.0
 _MAX_HEAD: Final = 64 * 1024
 _MAX_BODY: Final = 64 * 1024
-_SHOWN: Final = 500
 _LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r?\n", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\ntransfer-encoding:", re.IGNORECASE)
 _CLOSE: Final = re.compile(rb"\nconnection:[^\n]*close", re.IGNORECASE)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _NO_BODY: Final = frozenset({204, 304})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Say what Sentry answered. `status` and `headers` are what the SDK's own rate-limit code reads."""
-
-    status: int
-    head: bytes = b""
-    body: bytes = b""
-
-    @property
-    def headers(self) -> HTTPHeaderDict:
-        """Return the headers by name, in any case."""
-        found = HTTPHeaderDict()
-        for line in self.head.decode("latin-1").splitlines()[1:]:
-            name, colon, value = line.partition(":")
-            if colon:
-                found.add(name.strip(), value.strip())
-        return found
-
-    @property
-    def text(self) -> str:
-        """Return the start of what it says, on one line."""
-        return " ".join(self.body[:_SHOWN].decode(errors="replace").split())
-
-    @property
-    def limits(self) -> bool:
-        """Whether the answer says anything of rate limits."""
-        return self.status == 429 or b"x-sentry-rate-limits" in self.head.lower()  # noqa: PLR2004  # too many requests
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import selectors
 import time
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from monitoring.delivery.connection import ANSWER_SECONDS, Answer
+from monitoring.delivery.answer import Answer, Verdict, verdict_of
+from monitoring.delivery.connection import ANSWER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,10 +114,8 @@ class Link(Generic[T]):
                 self._idle.append(way)
             else:
                 self._close(way)
-            if answer.status < 500:  # noqa: PLR2004  # a server's own fault
-                self._window = min(self._window + 1, LARGEST_WINDOW)
-            else:
-                self._window = 1
+            failed = verdict_of(answer) is Verdict.FAILED
+            self._window = 1 if failed else min(self._window + 1, LARGEST_WINDOW)
             yield token, answer
 
     def _failed(self, way: _Way, error: OSError) -> tuple[T, OSError]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
-from monitoring.delivery.connection import ANSWER_SECONDS, CONNECT_SECONDS, Answer
+from monitoring.delivery.answer import Answer
+from monitoring.delivery.connection import ANSWER_SECONDS, CONNECT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

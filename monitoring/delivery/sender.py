@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 
+from monitoring.delivery.answer import Verdict, verdict_of
 from monitoring.delivery.backoff import Backoff
 from monitoring.delivery.waiting import URGENT, Parcel, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitoring.delivery.connection import Answer
+    from monitoring.delivery.answer import Answer
     from monitoring.delivery.link import Link
+
+logger = logging.getLogger(__name__)
 
 #: Transactions, metrics and logs are gathered this long, and then sent one after the other: a thread that is woken
 #: for each of them takes the interpreter away from a task each time.
@@ -158,18 +162,36 @@ class Sender:
         )
 
     def _run(self) -> None:
-        self._link = link = self._new_link()
-        try:
-            while not self._ended:
-                self._dispatch(link)
-                if link.busy:
-                    for parcel, answer in link.answers(TICK_SECONDS):
-                        self._answered(parcel, answer)
-                else:
-                    self._rest()
-                self._look_after()
-        finally:
-            link.close()
+        while not self._ended:
+            self._link = link = self._new_link()
+            try:
+                while not self._ended:
+                    self._turn(link)
+            except Exception:
+                # A bug of ours, or an interpreter that is ending: what was under way starts again on a new link.
+                logger.debug("the sender stumbled", exc_info=True)
+                self._recover()
+            finally:
+                link.close()
+
+    def _turn(self, link: Link[Parcel]) -> None:
+        self._dispatch(link)
+        if link.busy:
+            for parcel, answer in link.answers(TICK_SECONDS):
+                self._answered(parcel, answer)
+        else:
+            self._rest()
+        self._look_after()
+
+    def _recover(self) -> None:
+        self._backoff.failed()
+        with self._changed:
+            for parcel in self._under_way:
+                parcel.answered = False
+                self._waiting.put_back(parcel)
+            self._under_way.clear()
+            self._failures += 1
+            self._changed.notify_all()
 
     def _dispatch(self, link: Link[Parcel]) -> None:
         while link.free and not self._ended and not self._backoff.left:
@@ -196,7 +218,7 @@ class Sender:
         )
 
     def _answered(self, parcel: Parcel, answer: Answer | OSError) -> None:
-        failed = isinstance(answer, OSError) or answer.status >= 500  # noqa: PLR2004  # Sentry's own fault
+        failed = verdict_of(answer) is Verdict.FAILED
         if failed:
             self._backoff.failed()
         else:

@@ -42,7 +42,7 @@ REFUSED_SHARE: Final = 0.25
 
 
 class SpoolError(Exception):
-    """Say why something could not be written: `full`, `slow`, `untrusted`, or the system's own word, like ENOSPC."""
+    """Say why a file could not be written: `full`, `slow`, `untrusted`, `closed`, or the system's word, like ENOSPC."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -64,8 +64,9 @@ class Spool:
     _folder: Path | None = None
     _lock: int = -1
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _closed: bool = False
     _unforced_until: float = 0.0
-    _closed_until: float = 0.0
+    _unused_until: float = 0.0
 
     def __post_init__(self) -> None:
         self.usage = Usage(self.root, self.clock)
@@ -76,14 +77,14 @@ class Spool:
         `share` is the part of the bound that it may fill. Raise `SpoolError` when it cannot be written.
         """
         started = self.clock()
-        if started < self._closed_until:
+        if started < self._unused_until:
             raise SpoolError("slow")
         if not self.usage.allows(len(text), self.limit * share):
             raise SpoolError("full")
         force = force and started >= self._unforced_until
         name = f"{time.time_ns()}.{kind}.{secrets.token_hex(4)}{SUFFIX}"
         try:
-            self._write(self._own_folder(), name, text, force=force)
+            self._write_owned(name, text, force=force)
         except OSError as error:
             raise SpoolError(_word(error)) from error
         self.usage.add(len(text))
@@ -92,7 +93,7 @@ class Spool:
             if force:
                 self._unforced_until = now + PAUSE_SECONDS
             else:
-                self._closed_until = now + PAUSE_SECONDS
+                self._unused_until = now + PAUSE_SECONDS
         return name
 
     def read(self, name: str) -> bytes | None:
@@ -126,7 +127,7 @@ class Spool:
     def adopt(self) -> list[str]:
         """Take over what dead processes have left; return the names, oldest first."""
         adopted: list[str] = []
-        for folder in owners(self.root):
+        for folder in () if self._closed else owners(self.root):
             if folder == self._folder:
                 continue
             with held(folder) as dead:
@@ -146,19 +147,21 @@ class Spool:
         return True
 
     def leave(self, *, for_good: bool = False) -> None:
-        """Remove the folder when it is empty. `for_good` lets others have what is in it."""
+        """Remove the folder when it is empty. `for_good` lets others have what is in it, and ends this spool."""
+        self._closed = self._closed or for_good
         folder = self._folder
-        if folder is None:
-            return
-        if for_good or not any(files(folder)):
-            self._folder = None
-            _remove_folder(folder)
-            self._let_go()
+        if folder is not None and (for_good or not any(files(folder))):
+            self._abandon(folder)
 
     def forget(self) -> None:
         """Become as new in a forked child: the folder and its lock are the parent's."""
         self._folder = None
         self._making = threading.Lock()
+        self._let_go()
+
+    def _abandon(self, folder: Path) -> None:
+        self._folder = None
+        _remove_folder(folder)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -173,6 +176,8 @@ class Spool:
 
     def _own_folder(self) -> Path:
         with self._making:
+            if self._closed:
+                raise SpoolError("closed")
             if self._folder is None:
                 self._folder = self._make_folder()
             return self._folder
@@ -184,16 +189,27 @@ class Spool:
         # Locked before others can see it: a folder without a living owner is anybody's.
         aside, folder = self.root / f"{_NEW}{token}", self.root / token
         aside.mkdir(mode=0o700)
-        lock = os.open(aside / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = -1
         try:
+            lock = os.open(aside / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             aside.rename(folder)
             _force(self.root)
-        except OSError:
-            os.close(lock)
+        except BaseException:  # also a task's soft time limit
+            if lock >= 0:
+                os.close(lock)
+            _remove_folder(aside)
             raise
         self._lock = lock
         return folder
+
+    def _write_owned(self, name: str, text: bytes, *, force: bool) -> None:
+        try:
+            self._write(self._own_folder(), name, text, force=force)
+        except FileNotFoundError:  # somebody has cleaned up under us
+            if self._folder is not None:
+                self._abandon(self._folder)
+            self._write(self._own_folder(), name, text, force=force)
 
     @staticmethod
     def _write(folder: Path, name: str, text: bytes, *, force: bool) -> None:

@@ -19,7 +19,8 @@ from sentry_sdk.envelope import Envelope, Item
 from sentry_sdk.transport import HttpTransport
 
 from monitoring.delivery import wire
-from monitoring.delivery.connection import Address, Answer, Connection
+from monitoring.delivery.answer import Answer, Verdict, verdict_of
+from monitoring.delivery.connection import Address, Connection
 from monitoring.delivery.link import Link
 from monitoring.delivery.losses import TOLD_BY_SENTRY, UNSPOOLED, report_of
 from monitoring.delivery.notices import Notices
@@ -50,8 +51,11 @@ DURABLE: Final = frozenset({"event"})
 MAX_ATTEMPTS: Final = 5
 #: What Sentry recognises when it comes twice. The rest is not repeated after a time-out: it would be counted twice.
 RECOGNISED: Final = frozenset({"event", "transaction", "check_in"})
-_TOO_MANY: Final = 429
-_PASSING: Final = frozenset({408, 425})
+LOST_BECAUSE: Final = {
+    Verdict.LIMITED: TOLD_BY_SENTRY,
+    Verdict.REFUSED: "send_error",
+    Verdict.FAILED: "network_error",
+}
 
 
 def _as_it_is(_: Envelope) -> None:
@@ -90,9 +94,12 @@ class WorkerTransport(HttpTransport):
         if not envelope.items:
             return
         parcel = parcel_of(envelope)
-        if parcel.kind in DURABLE and self._spool is not None:
-            self._make_durable(parcel, self._spool)
-        self._sender.put(parcel)
+        try:
+            if parcel.kind in DURABLE and self._spool is not None:
+                self._finished = False
+                self._make_durable(parcel, self._spool)
+        finally:  # a task's soft time limit may strike at any point
+            self._sender.put(parcel)
 
     def _make_durable(self, parcel: Parcel, spool: Spool) -> None:
         try:
@@ -149,7 +156,7 @@ class WorkerTransport(HttpTransport):
     def _send_files(self, names: Iterable[str]) -> None:
         for name in names:
             kind = kind_of(name)
-            self._sender.put(Parcel(kind, Item(b"", type=kind).data_category, file=name))
+            self._sender.put(Parcel(kind, category_of(kind), file=name))
 
     def _set_aside(self) -> None:
         deadline = time.monotonic() + SET_ASIDE_SECONDS
@@ -165,11 +172,11 @@ class WorkerTransport(HttpTransport):
                 self._put_back_losses(losses)
 
     def _keep(self, parcel: Parcel, deadline: float, *, under_way: bool) -> None:
-        if parcel.losses is not None:
-            if not under_way:
-                self.lose(parcel, "")  # told by the report that is written last
+        if parcel.losses is not None and not under_way:
+            self.lose(parcel, "")  # told by the report that is written last
             return
-        if self._spool is None or time.monotonic() > deadline or (under_way and parcel.kind not in RECOGNISED):
+        unclear = under_way and parcel.kind not in RECOGNISED and parcel.losses is None
+        if self._spool is None or time.monotonic() > deadline or unclear:
             self.lose(parcel, "network_error")
             return
         try:
@@ -216,58 +223,55 @@ class WorkerTransport(HttpTransport):
 
     def _packed_file(self, parcel: Parcel, name: str) -> bytes | None:
         text, parcel.text = parcel.text, None
+        if text is not None and not self._failing:
+            return wire.packed(text)
+        spool = cast("Spool", self._spool)
+        text = text or spool.read(name)
         if text is None:
-            spool = cast("Spool", self._spool)
-            text = spool.read(name)
-            if text is None:
-                return None  # an operator's hand, or another process's that took us for dead
-            try:
-                text = wire.sent_now(text)
-            except ValueError:
-                spool.refuse(name, "it is no envelope")
-                return None
-        return wire.packed(text)
+            return None  # an operator has dropped it
+        try:
+            return wire.packed(wire.sent_now(text))
+        except ValueError:
+            spool.refuse(name, "it is no envelope")
+            return None
 
     def settle(self, parcel: Parcel, answer: Answer | OSError) -> bool:
         """Do what an answer asks for; say whether the parcel is to be sent again."""
-        self._tell_change(answer)
-        if isinstance(answer, OSError):
-            if isinstance(answer, TimeoutError) and parcel.kind not in RECOGNISED and parcel.file is None:
-                self.lose(parcel, "network_error")
-                return False
-            return self._again(parcel, "network_error")
-        if answer.limits:
+        verdict = verdict_of(answer)
+        self._tell_change(answer, failed=verdict is Verdict.FAILED)
+        if not isinstance(answer, OSError) and answer.limits:
             self._limit(parcel.category, answer)
-        if 200 <= answer.status < 300:  # noqa: PLR2004  # accepted
-            if parcel.file is not None:
-                cast("Spool", self._spool).remove(parcel.file)
-            return False
-        if answer.status == _TOO_MANY:
-            if parcel.file is None:
-                self.lose(parcel, TOLD_BY_SENTRY)
-            return parcel.file is not None
-        if answer.status in _PASSING or not 400 <= answer.status < 500:  # noqa: PLR2004  # refused for good
-            return self._again(parcel, "network_error")
-        self._refuse(parcel, answer)
+        if parcel.file is not None and self._spool is not None:
+            return self._settle_file(verdict, parcel.file, self._spool, answer)
+        if verdict is Verdict.FAILED:
+            unclear = isinstance(answer, TimeoutError) and parcel.kind not in RECOGNISED
+            if parcel.attempts < MAX_ATTEMPTS and not unclear:
+                return True
+        if reason := LOST_BECAUSE.get(verdict):
+            self.lose(parcel, reason)
         return False
 
-    def _refuse(self, parcel: Parcel, answer: Answer) -> None:
-        said = f"{answer.status} {answer.text}"
-        self._notices.tell(f"status_{answer.status}", "Sentry refuses an envelope (%s): %s", parcel.kind, said)
-        if parcel.file is not None:
-            cast("Spool", self._spool).refuse(parcel.file, said)
-        self.lose(parcel, "send_error")
+    def _settle_file(self, verdict: Verdict, name: str, spool: Spool, answer: Answer | OSError) -> bool:
+        """Do the same for what is on disk, and leaves it only when Sentry has it or does not want it."""
+        if verdict is Verdict.TAKEN:
+            spool.remove(name)
+        elif verdict is Verdict.REFUSED and isinstance(answer, Answer):
+            kind = kind_of(name)
+            self._notices.tell(str(answer.status), "Sentry refuses what it was sent (%s): %s", kind, answer.text)
+            spool.refuse(name, answer.text)
+            self.record_lost_event("send_error", category_of(kind))
+        return verdict in {Verdict.FAILED, Verdict.LIMITED}
 
-    def _tell_change(self, answer: Answer | OSError) -> None:
-        failed = isinstance(answer, OSError) or answer.status >= 500  # noqa: PLR2004  # Sentry's own fault
-        if failed != self._failing:
-            self._failing = failed
-            if failed:
-                why = answer if isinstance(answer, OSError) else answer.status
-                kept = f"kept in {self._spool.root}" if self._spool is not None else "kept in memory"
-                logger.warning("Sentry cannot be reached (%s); errors are %s until it can", why, kept)
-            else:
-                logger.warning("Sentry can be reached again")
+    def _tell_change(self, answer: Answer | OSError, *, failed: bool) -> None:
+        if failed == self._failing:
+            return
+        self._failing = failed
+        if failed:
+            why = answer if isinstance(answer, OSError) else answer.text
+            kept = f"kept in {self._spool.root}" if self._spool is not None else "kept in memory"
+            logger.warning("Sentry cannot be reached (%s); errors are %s until it can", why, kept)
+        else:
+            logger.warning("Sentry can be reached again")
 
     def lose(self, parcel: Parcel, reason: str) -> None:
         """Count a parcel that will not be sent. What a lost report told is told by the next one."""
@@ -276,8 +280,6 @@ class WorkerTransport(HttpTransport):
         elif parcel.envelope is not None:
             for item in parcel.envelope.items:
                 self.record_lost_event(reason, item=item)
-        else:
-            self.record_lost_event(reason, parcel.category, quantity=parcel.entries)
 
     def chores(self, *, hurry: bool) -> None:
         """Tell what was lost, and take over what dead processes have left; now, if somebody waits for the end."""
@@ -304,15 +306,9 @@ class WorkerTransport(HttpTransport):
             for key, quantity in losses.items():
                 self._discarded_events[key] += quantity
 
-    def _again(self, parcel: Parcel, reason: str) -> bool:
-        if parcel.file is not None or parcel.attempts < MAX_ATTEMPTS:
-            return True
-        self.lose(parcel, reason)
-        return False
-
     def _limit(self, category: str, answer: Answer) -> None:
         self._update_rate_limits(cast("urllib3.BaseHTTPResponse", answer))
-        if answer.status == _TOO_MANY and not self._check_disabled(category):
+        if verdict_of(answer) is Verdict.LIMITED and not self._check_disabled(category):
             # It limits others by name and refuses this one all the same: that must not become a busy loop.
             self._disabled_until[cast("Any", category)] = datetime.now(UTC) + timedelta(seconds=UNNAMED_LIMIT_SECONDS)
 
@@ -357,6 +353,11 @@ class WorkerTransport(HttpTransport):
         if self._spool is not None:
             self._spool.forget()
         self._pool = self._make_pool()
+
+
+def category_of(kind: str) -> Any:
+    """Return what Sentry counts a kind of item as."""
+    return Item(b"", type=kind).data_category
 
 
 def transport_for(

@@ -1,0 +1,143 @@
+"""The spool: whole files or none, one owner each, a bound, and nobody else's eyes."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from monitoring.delivery import spool as spool_module
+from monitoring.delivery.spool import LOCK, REFUSED, Spool, SpoolError, files, kind_of, owners
+
+LIMIT = 1 << 20
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return the folder of one DSN."""
+    return tmp_path / "spool" / "1-key"
+
+
+def test_nothing_is_on_disk_before_the_first_error(root: Path) -> None:
+    """A worker whose tasks succeed leaves no trace, and no cost."""
+    Spool(root, LIMIT)
+    assert not root.parent.exists()
+
+
+def test_a_file_is_whole_private_and_gone_when_removed(root: Path) -> None:
+    """What is read is what was written; folders are 0700 and files 0600; removing the last leaves an empty spool."""
+    own = Spool(root, LIMIT)
+    name = own.put("event", b"an envelope")
+    assert (own.read(name), kind_of(name)) == (b"an envelope", "event")
+    (folder,) = owners(root)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, folder, *files(folder), folder / LOCK)}
+    assert set(modes.values()) == {0o700, 0o600}
+    own.remove(name)
+    assert own.read(name) is None
+    own.leave()
+    assert owners(root) == []
+
+
+def test_the_dead_are_taken_over_and_the_living_are_not(root: Path) -> None:
+    """A lock that its holder's death has freed is what tells them apart; each file then has one new owner."""
+    living, dead, heir = Spool(root, LIMIT), Spool(root, LIMIT), Spool(root, LIMIT)
+    kept, left = living.put("event", b"kept"), [dead.put("event", b"left") for _ in range(3)]
+    assert heir.adopt() == []
+    dead.leave(for_good=True)
+    assert heir.adopt() == left
+    assert [heir.read(name) for name in left] == [b"left"] * 3
+    assert Spool(root, LIMIT).adopt() == []
+    assert living.read(kept) == b"kept"
+    assert len(owners(root)) == 2
+
+
+def test_half_a_file_is_never_taken_over(root: Path) -> None:
+    """A process that is killed while it writes leaves a file aside, which goes with its folder."""
+    dead, heir = Spool(root, LIMIT), Spool(root, LIMIT)
+    whole = dead.put("event", b"whole")
+    (folder,) = owners(root)
+    (folder / ".1.event.2.envelope").write_bytes(b"hal")
+    dead.leave(for_good=True)
+    assert heir.adopt() == [whole]
+    assert not folder.exists()
+
+
+def test_a_child_starts_anew(root: Path) -> None:
+    """After a fork the folder is the parent's: the child's lock on it must not outlive the parent."""
+    parent = Spool(root, LIMIT)
+    name = parent.put("event", b"the parent's")
+    child = os.fork()
+    if not child:
+        parent.forget()
+        os._exit(0 if parent.read(name) is None and parent.put("event", b"the child's") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(parent.adopt()) == 1
+    assert parent.read(name) == b"the parent's"
+
+
+def test_the_bound_holds_over_all_processes(root: Path) -> None:
+    """What does not fit is refused, by the blocks that files take; room that is made is found."""
+    one, other = Spool(root, 5 * 4096), Spool(root, 5 * 4096)
+    names = [one.put("event", b"x" * 4096) for _ in range(4)]
+    other.put("event", b"x")
+    with pytest.raises(SpoolError, match="full"):
+        other.put("event", b"x")
+    with pytest.raises(SpoolError, match="full"):
+        one.put("transaction", b"x", share=0.5)
+    one.remove(names[0])
+    assert one.put("event", b"x" * 4096)
+
+
+def test_what_is_refused_is_kept_with_its_reason_up_to_a_quarter(root: Path) -> None:
+    """The oldest goes first; an operator may take one back."""
+    own = Spool(root, 16 * 4096)
+    names = [own.put("event", b"x" * 100) for _ in range(4)]
+    for name in names:
+        own.refuse(name, "413 too large")
+    kept = sorted(path.name for path in (root / REFUSED).iterdir())
+    assert kept == [names[2], f"{names[2]}.reason", names[3], f"{names[3]}.reason"]
+    assert (root / REFUSED / f"{names[3]}.reason").read_text() == "413 too large"
+    assert own.readmit(names[3])
+    assert own.read(names[3]) == b"x" * 100
+    assert not own.readmit("nothing")
+
+
+def test_a_folder_of_somebody_elses_making_is_not_written_to(root: Path, tmp_path: Path) -> None:
+    """In a shared temporary folder anybody could put a link there first."""
+    (tmp_path / "elsewhere").mkdir()
+    root.parent.mkdir()
+    root.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SpoolError, match="untrusted"):
+        Spool(root, LIMIT).put("event", b"secret")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_folder_that_is_cleaned_away_is_made_again(root: Path) -> None:
+    """What tidies temporary folders may take ours while we live."""
+    own = Spool(root, LIMIT)
+    own.put("event", b"gone")
+    for path in sorted(root.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert own.read(own.put("event", b"here")) == b"here"
+
+
+def test_a_slow_disk_is_not_waited_for_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one slow write nothing is forced for a minute, after a second nothing written; then it is tried again."""
+    now, took = [0.0], [0.3]
+    own = Spool(root, LIMIT, clock=lambda: now[0])
+    write, forced = Spool._write, []
+
+    def slow(folder: Path, name: str, text: bytes, *, force: bool) -> None:
+        write(folder, name, text, force=force)
+        forced.append(force)
+        now[0] += took[0]
+
+    monkeypatch.setattr(Spool, "_write", staticmethod(slow))
+    own.put("event", b"1")
+    own.put("event", b"2")
+    assert forced == [True, False]
+    with pytest.raises(SpoolError, match="slow"):
+        own.put("event", b"3")
+    now[0] += spool_module.PAUSE_SECONDS
+    own.put("event", b"4")
+    assert forced == [True, False, True]
