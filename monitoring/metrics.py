@@ -2,13 +2,12 @@
 
 The SDK takes some 60 µs for a metric: it merges three scopes, calls hooks, and spells each attribute anew in each
 entry. A task's metrics have the same few sets of attributes over and over, so their scrubbed JSON is kept, and the
-SDK's own batcher (its thread, its bounds, its flush) gets entries that need no more than to be joined.
+SDK's own batcher (its thread, its bounds, its flush) gets entries that only have to be joined.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -37,9 +36,27 @@ class ReadyMetrics(MetricsBatcher):
     Unlike the SDK's it builds an envelope outside of its lock, so that no task waits while a thousand entries are made.
     """
 
+    def take(self, entries: Sequence[str]) -> None:
+        """Take entries that are JSON already."""
+        # The SDK's own precaution: what the garbage collector makes say something must not wait for our lock.
+        if getattr(self._active, "flag", False):
+            return
+        self._active.flag = True
+        try:
+            # A fork leaves no thread behind (the SDK sees to that), so whose it is need not be asked again.
+            if self._flusher is None and not self._ensure_thread():
+                return
+            with self._lock:
+                room = self.MAX_BEFORE_DROP - len(self._buffer)
+                self._buffer.extend(cast("Any", entries[:room]))
+                if len(self._buffer) >= self.MAX_BEFORE_FLUSH:
+                    self._flush_event.set()
+            for lost in entries[room:]:
+                self._record_lost(cast("Any", lost))
+        finally:
+            self._active.flag = False
+
     def _ensure_thread(self) -> bool:
-        if self._running and self._flusher_pid == os.getpid():
-            return True
         # Outside of any task's scope, which the thread would keep for life.
         with use_scope(Scope(ScopeType.CURRENT)), use_isolation_scope(Scope(ScopeType.ISOLATION)):
             return super()._ensure_thread()
@@ -66,7 +83,7 @@ class ReadyMetrics(MetricsBatcher):
 
 
 def install(client: BaseClient) -> None:
-    """Give a client, before anything is counted, the batcher that `distribution` needs.
+    """Give a client, before anything is counted, the batcher that `distributions` needs.
 
     Not where the application has a hook for metrics, or wants users told: there every metric goes the SDK's own way.
     """
@@ -76,12 +93,12 @@ def install(client: BaseClient) -> None:
         client.metrics_batcher = ReadyMetrics(own._capture_func, own._record_lost_func)  # noqa: SLF001  # its constructor's
 
 
-def distribution(
-    name: str, milliseconds: float, attributes: dict[str, Any], trace_id: str, span_id: str | None
+def distributions(
+    milliseconds: Sequence[tuple[str, float]], attributes: dict[str, Any], trace_id: str, span_id: str | None
 ) -> bool:
-    """Tell one value of a distribution; False if it must go the SDK's own way, and nothing was told.
+    """Tell values of distributions, by name; False if they must go the SDK's own way, and nothing was told.
 
-    So it must if `install` said so, or if an attribute is no text. `name`, `trace_id` and `span_id` are ours or the
+    So they must if `install` said so, or if an attribute is no text. Names, `trace_id` and `span_id` are ours or the
     SDK's, and are written as they are.
     """
     batcher = sentry_sdk.get_client().metrics_batcher
@@ -92,11 +109,9 @@ def distribution(
     except TypeError:
         return False
     span = f',"span_id":"{span_id}"' if span_id is not None else ""
-    entry = (
-        f'{{"timestamp":{time.time()!r},"name":"{name}","type":"distribution","value":{milliseconds!r},'
-        f'"unit":"{MILLISECOND}","trace_id":"{trace_id}"{span},"attributes":{told}}}'
-    )
-    batcher.add(cast("Any", entry))
+    head, tail = f'{{"timestamp":{time.time()!r},"type":"distribution","name":"', f'"attributes":{told}}}'
+    rest = f'"unit":"{MILLISECOND}","trace_id":"{trace_id}"{span},{tail}'
+    batcher.take([f'{head}{name}","value":{value!r},{rest}' for name, value in milliseconds])
     return True
 
 

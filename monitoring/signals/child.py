@@ -207,7 +207,9 @@ class Child:
 
 def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     """Tell the attempt's two times, with the same attributes whether or not its scopes were ever filled."""
-    values = ((RUN_TIME, run_time), (QUEUE_WAIT, attempt.queue_wait))
+    values = [(RUN_TIME, run_time)]
+    if attempt.queue_wait is not None:
+        values.append((QUEUE_WAIT, attempt.queue_wait))
     if attempt.scopes.untouched and attempt.trace_id is not None:
         attributes = {**attempt.scopes.attributes, **attempt.words(), "outcome": outcome}
         trace_id, span_id = attempt.trace_id, None
@@ -215,9 +217,9 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
         tell(attempt.scopes.isolation, {"outcome": outcome})
         attributes = attempt.scopes.attributes
         trace_id, span_id = attempt.scopes.place_in_trace()
-    for name, value in values:
-        if value is not None and not metrics.distribution(name, value, attributes, trace_id, span_id):
-            tell(attempt.scopes.isolation, {"outcome": outcome})
+    if not metrics.distributions(values, attributes, trace_id, span_id):
+        tell(attempt.scopes.isolation, {"outcome": outcome})
+        for name, value in values:
             sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
 
 
