@@ -1,9 +1,10 @@
 """A receiver that keeps every byte: what really left, whatever a parser would make of it."""
 
+import json
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 from monitoring.local.envelope import Limits, decompress, parse
 
@@ -62,6 +63,10 @@ class Wire:
         """Return (type, payload) of every item received."""
         envelopes = [parse(body, Limits()) for _, body in self.requests]
         return [(item.type, bytes(item.payload)) for envelope in envelopes for item in envelope.items]
+
+    def entries(self, kind: str) -> list[Any]:
+        """Return the payloads of a JSON type."""
+        return [json.loads(payload) for found, payload in self.items() if found == kind]
 
     def kinds(self) -> Counter[str]:
         """Count the items received by type."""
