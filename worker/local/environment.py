@@ -52,6 +52,7 @@ def prepare(
     Raise ConfigurationError for a port that is no port or is taken.
     """
     given = {**(read_dotenv() if dotenv is None else dotenv), **environ}
+    data = given.get("LOCAL_DATA") or DATA_DIRECTORY
     settings: dict[str, str] = {}
     elsewhere: set[str] = set()
     summary: list[str] = []
@@ -68,10 +69,9 @@ def prepare(
         else:
             port = _port(service, given, ports, start=name in chosen)
             ports |= {service.port_variable: port} if service.port_variable else {}
-            settings |= {variable: value.format(port=port) for variable, value in service.provides.items()}
+            settings |= {variable: value.format(port=port, data=data) for variable, value in service.provides.items()}
     commands = {name: command for name, command in chosen.items() if name not in elsewhere}
     settings = {name: given.get(name) or value for name, value in settings.items()} | ports
-    data = given.get("LOCAL_DATA") or DATA_DIRECTORY
     Path(data).mkdir(parents=True, exist_ok=True)
     environment = {
         **given,

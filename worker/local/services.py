@@ -74,7 +74,8 @@ def writes(pattern: str) -> Ready:
 class Service:
     """One row of `SERVICES`.
 
-    ``provides`` are variables for all processes, used where the operator has set none; ``{port}`` is this service's.
+    ``provides`` are variables for all processes, used where the operator has set none; ``{port}`` is this service's,
+    ``{data}`` the folder for all data.
     ``address`` is the one of them that says where the service is: an operator who has set it has a service of his own,
     and ours is not started. A process that is ``only_with`` such a service is not started then either.
     """
@@ -107,6 +108,7 @@ SERVICES: Final[Mapping[str, Service]] = {
             "SENTRY_DSN": f"http://local@{HOST}:{{port}}/1",
             "SENTRY_ENABLED": "true",
             "SENTRY_ENVIRONMENT": "development",
+            "MONITORING_SPOOL_DIRECTORY": "{data}/spool",
         },
     ),
     "worker": Service(ready=writes(r"\bready\.$")),

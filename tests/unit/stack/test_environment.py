@@ -39,6 +39,7 @@ def test_every_process_finds_the_others() -> None:
     assert given["SENTRY_DSN"] == f"http://local@127.0.0.1:{given['LOCAL_SENTRY_PORT']}/1"
     assert (given["SENTRY_ENABLED"], given["SENTRY_ENVIRONMENT"]) == ("true", "development")
     assert Path(given["LOCAL_DATA"]).is_dir()
+    assert given["MONITORING_SPOOL_DIRECTORY"] == f"{given['LOCAL_DATA']}/spool"  # not that of a real Sentry
     assert given["PATH"].endswith(f"{os.pathsep}/usr/bin")
     assert dict(plan.commands) == ALL
     assert [line.partition("  ")[2] for line in plan.summary] == ["trading API", "local Sentry, task performance"]
