@@ -1,5 +1,7 @@
 """Files that travel with an event: short texts are cleaned, all others stay behind and are counted."""
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 from sentry_sdk.attachments import Attachment

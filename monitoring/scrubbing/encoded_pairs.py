@@ -1,5 +1,7 @@
 """`name%3Dvalue`: a URL within a URL (`?next=…`), a form within a form, a value of W3C baggage."""
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

@@ -1,12 +1,16 @@
 """The spellings of one secret: what a log, a URL, a header or a traceback may have made of it."""
 
+from __future__ import annotations
+
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHORTEST_SECRET: Final = 8
 

@@ -1,5 +1,7 @@
 """What no hook of the SDK's sees: the trace header of an envelope, and sessions."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
@@ -24,7 +26,7 @@ def scrub_envelope(envelope: Envelope) -> None:
         trace = envelope.headers.get("trace")
         if trace:
             envelope.headers["trace"] = {key: _cleaned(key, value) for key, value in trace.items()}
-    except Exception:  # noqa: BLE001 (fails closed)
+    except Exception:  # noqa: BLE001  # fails closed
         envelope.headers.pop("trace", None)
     if any(item.type in _SESSIONS for item in envelope.items):
         envelope.items = [item for item in envelope.items if item.type not in _SESSIONS or _scrub_session(item)]
@@ -44,7 +46,7 @@ def _scrub_session(item: Item) -> bool:
             if "did" in told:
                 cleaned["did"] = _anonymous(str(told["did"]))
             item.payload = PayloadRef(json=cleaned)
-    except Exception:  # noqa: BLE001 (fails closed: a session that cannot be cleaned is not sent)
+    except Exception:  # noqa: BLE001  # fails closed: a session that cannot be cleaned is not sent
         return False
     return True
 

@@ -1,14 +1,18 @@
 """Stack frames: their variables and their source lines."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitoring.scrubbing.marks import FILTERED
 from monitoring.scrubbing.readings import SOURCE
 from monitoring.scrubbing.text import LONGEST_TEXT, clean
-from monitoring.scrubbing.walk import Walk
 from monitoring.scrubbing.words import verbatim
+
+if TYPE_CHECKING:
+    from monitoring.scrubbing.walk import Walk
 
 # Their variables are signed requests, arguments of tasks and of log lines, connection settings and keys.
 CLOSED_PACKAGES: Final = verbatim("""

@@ -4,6 +4,8 @@ One rule instead of a list of a hundred exchanges: the last word of the name tel
 here; anywhere else it is a cache key or a direction.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 from monitoring.scrubbing.words import verbatim

@@ -5,6 +5,8 @@ cannot be cleaned is replaced; if even that fails, a skeleton is sent, which nam
 `scrubbing_failed`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -30,7 +32,7 @@ _SKELETON_FIELDS: Final = verbatim("""
 FAILED_TAG: Final = "scrubbing_failed"
 
 
-def scrub_event(event: "Event", hint: "Hint") -> "Event":
+def scrub_event(event: Event, hint: Hint) -> Event:
     """Return the event, message or check-in without secrets, and clear the hint's attachments (`before_send`)."""
     try:
         cleaned = _scrub_sections(cast("Mapping[str, object]", event))
@@ -39,29 +41,29 @@ def scrub_event(event: "Event", hint: "Hint") -> "Event":
             contexts = cleaned.setdefault("contexts", {})
             if isinstance(contexts, dict):
                 contexts["scrubbing"] = {"attachments_removed": removed}
-    except Exception as error:  # noqa: BLE001 (the SDK loses an event whose hook raises)
+    except Exception as error:  # noqa: BLE001  # the SDK loses an event whose hook raises
         if isinstance(hint, dict):
             hint.pop("attachments", None)
         return cast("Event", _skeleton(event, error))
     return cast("Event", cleaned)
 
 
-def scrub_transaction(event: "Event", hint: "Hint") -> "Event":
+def scrub_transaction(event: Event, hint: Hint) -> Event:
     """Return the transaction without secrets, spans included (`before_send_transaction`)."""
     return scrub_event(event, hint)
 
 
-def scrub_check_in(event: "Event", hint: "Hint") -> "Event":
+def scrub_check_in(event: Event, hint: Hint) -> Event:
     """Return the check-in without secrets; the SDK sends these through `before_send` too."""
     return scrub_event(event, hint)
 
 
-def scrub_breadcrumb(crumb: "Breadcrumb", hint: "BreadcrumbHint") -> "Breadcrumb":  # noqa: ARG001 (the SDK's signature)
+def scrub_breadcrumb(crumb: Breadcrumb, hint: BreadcrumbHint) -> Breadcrumb:  # noqa: ARG001  # the SDK's signature
     """Return the breadcrumb without secrets, as plain data (`before_breadcrumb`)."""
     return cast("Breadcrumb", _scrub_item(crumb, {}, ("type", "category", "level", "timestamp")))
 
 
-def scrub_log(log: "Log", hint: "Hint") -> "Log":  # noqa: ARG001 (the SDK's signature)
+def scrub_log(log: Log, hint: Hint) -> Log:  # noqa: ARG001  # the SDK's signature
     """Return the log record without secrets: text, template, parameters, attributes (`before_send_log`)."""
     cleaned = _scrub_item(
         log, {"attributes": _log_attributes(log)}, ("severity_text", "severity_number", "time_unix_nano", "trace_id")
@@ -69,12 +71,12 @@ def scrub_log(log: "Log", hint: "Hint") -> "Log":  # noqa: ARG001 (the SDK's sig
     return cast("Log", cleaned)
 
 
-def scrub_metric(metric: "Metric", hint: "Hint") -> "Metric":  # noqa: ARG001 (the SDK's signature)
+def scrub_metric(metric: Metric, hint: Hint) -> Metric:  # noqa: ARG001  # the SDK's signature
     """Return the metric without secrets in name or attributes (`before_send_metric`)."""
     return cast("Metric", _scrub_item(metric, {}, ("timestamp", "type", "value", "unit", "trace_id", "span_id")))
 
 
-def scrub_span(span: "SpanJSON", hint: "Hint") -> "SpanJSON":  # noqa: ARG001 (the SDK's signature)
+def scrub_span(span: SpanJSON, hint: Hint) -> SpanJSON:  # noqa: ARG001  # the SDK's signature
     """Return the streamed span without secrets in name or attributes (`before_send_span`)."""
     kept = (
         "trace_id",
@@ -93,7 +95,7 @@ def scrub_text(text: str) -> str:
     """Return the text without secrets, at most about 8 KB of it. Never raises: on an error of ours all is replaced."""
     try:
         return clean(str.__str__(text)) if isinstance(text, str) else str(Walk().value(text))
-    except Exception:  # noqa: BLE001 (fails closed)
+    except Exception:  # noqa: BLE001  # fails closed
         return FAILED
 
 
@@ -101,7 +103,7 @@ def scrub_value(value: object) -> Any:
     """Return any value without secrets, nested or not; objects become their cleaned `repr`. Never raises."""
     try:
         return Walk().value(value)
-    except Exception:  # noqa: BLE001 (fails closed)
+    except Exception:  # noqa: BLE001  # fails closed
         return FAILED
 
 
@@ -112,7 +114,7 @@ def _scrub_sections(event: Mapping[str, object]) -> dict[str, object]:
     for name, value in sorted(event.items(), key=_is_bulky):
         try:
             cleaned[name] = value if _is_internal(name, value) else SECTIONS.get(name, anything)(value, walk)
-        except Exception as error:  # noqa: BLE001 (fails closed, section by section)
+        except Exception as error:  # noqa: BLE001  # fails closed, section by section
             cleaned[name] = substitute(name, value, error)
             failures.append(f"{name}: {type(error).__name__}")
     if failures:
@@ -142,14 +144,14 @@ def _scrub_item(item: Any, done: Mapping[str, Callable[[Walk], object]], kept: t
                 continue
             try:
                 cleaned[name] = done[name](walk) if name in done else walk.value(value)
-            except Exception:  # noqa: BLE001 (fails closed)
+            except Exception:  # noqa: BLE001  # fails closed
                 cleaned[name] = {} if isinstance(value, Mapping) else FAILED
-    except Exception:  # noqa: BLE001 (fails closed)
+    except Exception:  # noqa: BLE001  # fails closed
         return {"message": FAILED, "body": FAILED, "name": FAILED, "attributes": {}}
     return cleaned
 
 
-def _log_attributes(log: "Log") -> Callable[[Walk], object]:
+def _log_attributes(log: Log) -> Callable[[Walk], object]:
     """Clean the attributes; a parameter that the body may not show is not shown as an attribute either."""
 
     def scrub(walk: Walk) -> object:
@@ -179,6 +181,6 @@ def _skeleton(event: object, error: Exception) -> dict[str, object]:
             )
             skeleton |= {key: event[key] for key in _SKELETON_FIELDS if key in event}
             skeleton["tags"] = {**Walk().mapping(known, ANYWHERE), FAILED_TAG: type(error).__name__}
-    except Exception:  # noqa: BLE001, S110 (what is known by now is what is sent)
+    except Exception:  # noqa: BLE001, S110  # what is known by now is what is sent
         pass
     return skeleton

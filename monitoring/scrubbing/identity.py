@@ -4,6 +4,8 @@ Each has a guard, because trading data is full of look-alikes: a worker is calle
 digits.
 """
 
+from __future__ import annotations
+
 import re
 import socket
 from functools import cache
@@ -70,7 +72,7 @@ def _this_host() -> str:
 
 def _passes_luhn(number: str) -> bool:
     digits = [int(digit) for digit in number if digit.isdigit()]
-    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]  # noqa: PLR2004 (the check's own)
+    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]  # noqa: PLR2004  # the check's own
     return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 

@@ -4,21 +4,25 @@ Names are compared word by word (`binanceApiKey`, `BINANCE_API_KEY` and `binance
 because a substring says too little: `routing_key` and `secret_santa` are no secrets, `KC-API-PASSPHRASE` is one.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitoring.scrubbing.headers import is_secret_header
 from monitoring.scrubbing.words import names, verbatim, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Kind(Enum):
     """How far a name gives its value away."""
 
     PLAIN = "says nothing: only the value's own shape counts"
-    SECRET = "taken out whatever the value"  # noqa: S105 (a description, not a password)
+    SECRET = "taken out whatever the value"  # noqa: S105  # a description, not a password
     GUARDED = "taken out when long enough to be a secret: `token` is also a coin, `sign` a direction"
     OPAQUE = "taken out when it looks random: `key` is also a cache key"
     PERSONAL = "taken out whatever the value: it says who somebody is"

@@ -5,6 +5,8 @@ its value. One pattern finds the names, a table says what each means, and only t
 pass is linear, and the value of a harmless name (`error='api_key=…'`) is itself read.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

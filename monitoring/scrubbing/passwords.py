@@ -1,5 +1,7 @@
 """The passwords in the addresses of our own servers: known to this process, and so never to leave it."""
 
+from __future__ import annotations
+
 from urllib.parse import unquote
 
 from monitoring.scrubbing.encodings import SHORTEST_SECRET

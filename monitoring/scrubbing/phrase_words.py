@@ -4,6 +4,8 @@ The list itself is not here, only the CRC-32 of each of its 2048 words: enough t
 English is taken for one of them once in two million.
 """
 
+from __future__ import annotations
+
 from base64 import b85decode
 from struct import unpack
 from typing import Final

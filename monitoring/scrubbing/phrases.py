@@ -1,11 +1,15 @@
 """Recovery phrases of wallets: twelve words or more in a row from the list of BIP-0039."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitoring.scrubbing.marks import FILTERED
 from monitoring.scrubbing.phrase_words import is_phrase_word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHORTEST_PHRASE: Final = 12
 

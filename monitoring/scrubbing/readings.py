@@ -1,9 +1,10 @@
 """Where a name stands: it decides which names count."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitoring.scrubbing.names import (
     LONGEST_NAME,
@@ -13,6 +14,9 @@ from monitoring.scrubbing.names import (
     classify_query,
     classify_user,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,8 @@ filed under the four short grams it begins with, and a text is sampled at every 
 of a form covers a sample. Readers take no lock. Memory is bounded: the least recently registered secret makes room.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections import OrderedDict

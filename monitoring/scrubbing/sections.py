@@ -1,5 +1,7 @@
 """The sections of an event: each has its own reading, and fails on its own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Final
 

@@ -5,6 +5,8 @@ the substrings without which it cannot occur; a search for those is what an ordi
 linear: it can start only where a word starts, and its repetitions do not give back.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """One text: every rule over it in turn, within a bound."""
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

@@ -3,6 +3,8 @@
 Parameters of the query are `name=value` pairs and taken care of as such.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

@@ -1,5 +1,7 @@
 """What to do with a value once its name has been read."""
 
+from __future__ import annotations
+
 import re
 from hashlib import blake2b
 from typing import Final

@@ -3,6 +3,8 @@
 What lies beyond a bound is replaced, never passed through. The value given is left as it is; what changed is new.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -47,7 +49,7 @@ class Walk:
         self._above: set[int] = set()
         self._keys: dict[str, str] = {}
 
-    def value(  # noqa: PLR0911 (one type, one return)
+    def value(  # noqa: PLR0911  # one type, one return
         self, value: object, reading: Reading = ANYWHERE, kind: Kind = Kind.PLAIN
     ) -> object:
         """Return the value without secrets, given what its name says of it."""
@@ -167,7 +169,7 @@ def _object(value: object, reading: Reading, kind: Kind) -> object:
         return f"<{kin.__module__}.{kin.__qualname__}>"
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 (any code may stand behind repr)
+    except Exception:  # noqa: BLE001  # any code may stand behind repr
         return f"<{kin.__qualname__}: {FAILED}>"
     return _text(str.__str__(text), reading, kind)
 

@@ -1,5 +1,7 @@
 """Names as words, and tables of them."""
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

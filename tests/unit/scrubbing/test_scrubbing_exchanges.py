@@ -38,7 +38,7 @@ class Request(NamedTuple):
     body: Any
 
 
-class Caught(Exception):  # noqa: N818 (not an error: the request is what we came for)
+class Caught(Exception):  # noqa: N818  # not an error: the request is what we came for
     """Carries a signed request out of a client, instead of sending it."""
 
 
@@ -73,7 +73,7 @@ def signed_requests(name: str) -> Iterator[Request]:
                 getattr(client, method)({"symbol": "BTCUSDT", "amount": "1.5"})
             except Caught as caught:
                 yield Request(name, *caught.args)
-            except Exception:  # noqa: BLE001 (this secret is not of the form that this exchange signs with)
+            except Exception:  # noqa: BLE001  # this secret is not of the form that this exchange signs with
                 continue
 
 
