@@ -31,6 +31,9 @@ def enrich(event: Event, decision: Decision) -> Event:
             at_least = "error" if decision.rule == "money_failed" else what.severity
             event["level"] = max(what.severity, at_least, key=_LEVELS.index)
             event.setdefault("fingerprint", list(decision.fingerprint))
+        elif decision.operation.task:
+            # By its stack trace; but the same error of another task or on another exchange is another trouble.
+            event.setdefault("fingerprint", ["{{ default }}", decision.operation.exchange, decision.operation.task])
         if code := told_code(what.code):
             tags["error_code"] = code
     if decision.operation.exchange:

@@ -19,6 +19,7 @@ import sentry_sdk
 from celery.exceptions import Reject, TimeLimitExceeded, WorkerLostError
 from sentry_sdk.utils import event_from_exception
 
+from monitoring.context import TradingContext
 from monitoring.crons import periodic
 from monitoring.latency import Clock, elapsed_ms, queue_wait_ms, rounded
 from monitoring.signals import destination, message
@@ -354,7 +355,7 @@ def _passed_the_tracer(einfo: Any) -> bool:
 
 
 def _say(scope: Any, task: str, cause: str, kind: str, level: LogLevelStr) -> None:
-    scope.fingerprint = [kind, task, "{{ tags.exchange }}"]
+    scope.fingerprint = [kind, TradingContext.current().exchange or "", task]
     sentry_sdk.capture_message(f"{task} {cause}", level=level)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 import sentry_sdk
 
+from monitoring.context import TradingContext
+
 if TYPE_CHECKING:
     from celery import Celery
 
@@ -27,7 +29,7 @@ def tell_redelivery(task: Any, task_id: str) -> None:
     """Report that a task which moves money may have run before, and how often. The scope tells which one."""
     runs = _count_run(task.app, task_id)
     with sentry_sdk.new_scope() as own:
-        own.fingerprint = ["redelivered", task.name, "{{ tags.exchange }}"]
+        own.fingerprint = ["redelivered", TradingContext.current().exchange or "", task.name]
         own.set_context("redelivery", {"runs": runs if runs is not None else "2 or more"})
         often = f"this is run {runs}" if runs is not None else "how often is unknown"
         sentry_sdk.capture_message(f"{task.name} was delivered again and may have run before: {often}", level="fatal")

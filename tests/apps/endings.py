@@ -22,10 +22,16 @@ from tests.apps.trading import ExchangeError, app, fail, succeed, told
 app.conf.task_create_missing_queues = False
 # How long billiard waits for the answer of a process that is gone: as short as a test's patience.
 app.conf.worker_lost_wait = 0.5
+# A pool process may take its time to come up on a busy machine: that is no outcome of a task.
+app.conf.worker_proc_alive_timeout = 60.0
 
 
 def die(number: int = signal.SIGKILL) -> None:
-    """Kill the process that runs this task."""
+    """Kill the process that runs this task, when the main process has had time to learn that it started.
+
+    A process that is lost before that is none to billiard: it runs the task again, and nobody is told.
+    """
+    time.sleep(0.3)
     os.kill(os.getpid(), number)
     time.sleep(5)
 
@@ -222,13 +228,18 @@ def calls(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "", ho
     return told(self)
 
 
-@app.task(bind=True)
-def with_user(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "") -> NoReturn:
-    """Work for a user, and fail."""
-    monitoring.set_user_context(f"user of {bot_id}")
-    monitoring.add_breadcrumb(f"asked for {bot_id}")
-    sentry_sdk.set_tag("only_of", bot_id)
+@monitoring.track_trading_operation("fetch_balance")
+def fetch_balance() -> NoReturn:
+    """Be refused by an exchange."""
     raise ExchangeError("no margin")
+
+
+@app.task(bind=True)
+def with_user(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "") -> None:
+    """Work for a user, and fail in a tracked operation."""
+    monitoring.set_user_context(f"user of {bot_id}", subscription_tier="pro")
+    monitoring.add_breadcrumb(f"asked for {bot_id}")
+    fetch_balance()
 
 
 pool = ThreadPoolExecutor(2)

@@ -519,6 +519,15 @@ PROMISES = (
         ("ok",),
     ),
     Promise(
+        "for-a-user",
+        "It works for a user, and a tracked operation fails",
+        ending("with_user"),
+        f"{ENDINGS}.with_user",
+        (Report("error", "ExchangeError: no margin", tags={"operation": "fetch_balance", "subscription_tier": "pro"}),),
+        ("failure",),
+        ("internal_error",),
+    ),
+    Promise(
         "kwargs-no-mapping",
         "Its keyword arguments are no mapping (`task_internal_error`)",
         play.kwargs_no_mapping,
@@ -637,7 +646,3 @@ def table() -> str:
         runs = ", ".join(promise.runs) or "not counted"
         rows.append(f"| {promise.happens} | {events} | {runs} | {', '.join(promise.traces) or 'none'} |")
     return "\n".join(rows)
-
-
-if __name__ == "__main__":
-    print(table())  # noqa: T201  # its purpose

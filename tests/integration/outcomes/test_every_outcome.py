@@ -1,16 +1,12 @@
 """Every way a task can end is told exactly as promised, from real workers, in both of the SDK's trace lifecycles."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
 from fnmatch import fnmatchcase
 
 import pytest
 
-from tests.harness.plugin import staged
 from tests.harness.sentry import Entry
-from tests.harness.server import Server
-from tests.integration.outcomes.days import Day, play, played
+from tests.integration.outcomes.days import Day, played
 from tests.integration.outcomes.promises import PROMISES, Promise, Report
 from tests.integration.outcomes.scenarios import EXCHANGE, PLANTED
 
@@ -19,15 +15,6 @@ pytestmark = pytest.mark.outcomes
 by_name = pytest.mark.parametrize("promise", PROMISES, ids=[promise.name for promise in PROMISES])
 #: Loggers whose lines repeat what we tell: none of them becomes an event.
 REPEATING = ("celery.worker.request", "multiprocessing", "celery.backends.redis", "celery.backends.base")
-
-
-@pytest.fixture(scope="module", params=["static", "stream"])
-def day(request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
-    """Play every scenario once; the tests below only look."""
-    with ExitStack() as stack:
-        yield play(
-            request.param, lambda name: stack.enter_context(staged(request, server, tmp_path_factory.mktemp(name)))
-        )
 
 
 @pytest.fixture
