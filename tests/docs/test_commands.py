@@ -61,6 +61,13 @@ def test_every_command_exists(block: Block) -> None:
         assert wrong is None, f"{block}: {shlex.join(words)}: {wrong}"
 
 
+@pytest.mark.parametrize("block", every_block("ini"), ids=str)
+def test_variables_of_a_unit_file_are_read(block: Block) -> None:
+    """What a service is given in its unit file is a variable that somebody reads."""
+    given = re.findall(r"^Environment=(\w+=)", block.text, re.MULTILINE)
+    assert [wrong for assignment in given if (wrong := _variable(assignment))] == []
+
+
 def test_only_sh_blocks_hold_commands() -> None:
     """`bash`, `shell` and `console` blocks would pass this module by."""
     assert not [str(block) for block in every_block("bash", "shell", "console", "zsh")]
