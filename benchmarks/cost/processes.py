@@ -186,17 +186,19 @@ class Runner:
         """Return what the worker's processes have used since they were started."""
         return machine.cpu_seconds(self.worker.pid)
 
-    def stop(self) -> None:
-        """End both as an operator would; they flush what Sentry has not got yet."""
+    def ask_to_stop(self) -> None:
+        """Ask both to end as an operator would; they flush what Sentry has not got yet."""
         assert self.producer.stdin is not None
         self.producer.stdin.close()
         self.worker.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Wait until both have ended; kill what does not."""
         for process in (self.worker, self.producer):
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                machine_tree = machine.tree(process.pid)
-                for each in machine_tree:
+                for each in machine.tree(process.pid):
                     each.kill()
                 process.wait()
         assert self.producer.stdout is not None

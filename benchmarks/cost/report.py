@@ -116,8 +116,8 @@ def show(results: dict[str, Any]) -> None:
         console.print(table)
 
 
-def markdown(results: dict[str, Any], picture: str) -> str:
-    """Return what stands in the documentation: on what it was measured, the picture, the tables."""
+def markdown(results: dict[str, Any], memory: dict[str, Any] | None, picture: str) -> str:
+    """Return what stands in the documentation: on what it was measured, the picture, the tables, the soak."""
     about = results["machine"]
     what = f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}"
     packages = ", ".join(f"{name} {about[name]}" for name in ("celery", "sentry-sdk", "opentelemetry-sdk", "brotli"))
@@ -129,6 +129,13 @@ def markdown(results: dict[str, Any], picture: str) -> str:
     for title, head, rows in tables(results):
         lines += ["", f"**{title}**", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
+    if memory is not None:
+        points = memory["points"]
+        step = max(1, len(points) // 5)
+        told = ", ".join(f"{one['resident_mib']:.1f} MiB after {one['tasks']:,}" for one in points[::step])
+        last = points[-1]
+        lines += ["", f"**Memory over {last['tasks']:,} tasks** (solo pool, sampling 0.1, {memory['date']}): {told}; "]
+        lines[-1] += f"{last['resident_mib']:.1f} MiB in the end."
     return "\n".join(lines)
 
 

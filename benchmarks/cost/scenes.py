@@ -62,10 +62,10 @@ def measure(
     send while the others run is its own. The first window warms up and does not count.
     """
     ground.answers(delay=scene.delay)
+    deadline = time.monotonic() + seconds
     with running(ground, scene, variants) as runners:
         found = {runner.variant.key: Measured() for runner in runners}
         before: dict[str, float] = {}
-        deadline = time.monotonic() + seconds
         rounds = 0
         while rounds < MIN_ROUNDS + 2 or (time.monotonic() < deadline and spread(found) > SPREAD):
             for runner in runners:
@@ -101,6 +101,8 @@ def running(ground: Ground, scene: Scene, variants: Sequence[Variant]) -> Iterat
         runners[-1].wait_ready()
         yield runners
     finally:
+        for runner in runners:
+            runner.ask_to_stop()
         for runner in runners:
             runner.stop()
 

@@ -18,6 +18,10 @@ TASKS = 20
 # A warm-up round, one that closes its window, five that count; every tenth task of each is sampled.
 ROUNDS = 7
 SAMPLED = 2
+MEMORY = {
+    "date": "2026-11-25",
+    "points": [{"tasks": 10, "resident_mib": 100.0}, {"tasks": 20, "resident_mib": 101.0}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +84,12 @@ def test_page_gets_the_new_tables_and_keeps_its_words(tmp_path: Path, results: d
     """Only what stands between the two marks is rewritten."""
     page = tmp_path / "cost.md"
     page.write_text("before\n<!-- bench: begin, written by `make bench` -->\nold\n<!-- bench: end -->\nafter\n")
-    report.rewrite(page, report.markdown(results, "cost.svg"))
+    report.rewrite(page, report.markdown(results, MEMORY, "cost.svg"))
     text = page.read_text()
     assert text.startswith("before\n<!-- bench: begin, written by `make bench` -->\nMeasured ")
     assert text.endswith("\n<!-- bench: end -->\nafter\n")
     assert "\nold\n" not in text
+    assert "100.0 MiB after 10, 101.0 MiB after 20; 101.0 MiB in the end" in text
     assert all(variant.label in text for variant in VARIANTS)
 
 
