@@ -23,6 +23,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from monitoring.delivery.forcing import Forcer
 from monitoring.delivery.usage import Usage
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ REFUSED: Final = "refused"
 SUFFIX: Final = ".envelope"
 REASON: Final = ".reason"
 _NEW: Final = ".new-"
-#: A disk that takes longer is not waited for again for a minute: first nothing is forced onto it, then nothing written.
-SLOW_SECONDS: Final = 0.25
+#: A disk that takes longer for a write, which is to hand it to the kernel, is left alone for a minute.
+SLOW_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 60.0
 #: The part of the bound that what Sentry refused may take; the oldest goes first.
 REFUSED_SHARE: Final = 0.25
@@ -62,17 +63,20 @@ class Spool:
     clock: Callable[[], float] = time.monotonic
     usage: Usage = field(init=False)
     _folder: Path | None = None
+    _new_folders: tuple[Path, ...] = ()
     _lock: int = -1
+    _forcer: Forcer = field(default_factory=Forcer)
     _making: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
-    _unforced_until: float = 0.0
     _unused_until: float = 0.0
 
     def __post_init__(self) -> None:
         self.usage = Usage(self.root, self.clock)
 
     def put(self, kind: str, text: bytes, *, force: bool = True, share: float = 1.0) -> str:
-        """Write an envelope and return its name. With `force` it survives a power cut, else only the process.
+        """Write an envelope and return its name. With `force` it survives a power cut, too, once the disk has it.
+
+        The caller waits for that at most 25 ms.
 
         `share` is the part of the bound that it may fill. Raise `SpoolError` when it cannot be written.
         """
@@ -81,19 +85,20 @@ class Spool:
             raise SpoolError("slow")
         if not self.usage.allows(len(text), self.limit * share):
             raise SpoolError("full")
-        force = force and started >= self._unforced_until
         name = f"{time.time_ns()}.{kind}.{secrets.token_hex(4)}{SUFFIX}"
         try:
-            self._write_owned(name, text, force=force)
+            opened, folder = self._write_owned(name, text)
         except OSError as error:
             raise SpoolError(_word(error)) from error
         self.usage.add(len(text))
         now = self.clock()
         if now - started > SLOW_SECONDS:
-            if force:
-                self._unforced_until = now + PAUSE_SECONDS
-            else:
-                self._unused_until = now + PAUSE_SECONDS
+            self._unused_until = now + PAUSE_SECONDS
+        if force:
+            self._forcer.force(opened, folder, *self._new_folders)
+            self._new_folders = ()
+        else:
+            os.close(opened)
         return name
 
     def read(self, name: str) -> bytes | None:
@@ -157,6 +162,7 @@ class Spool:
         """Become as new in a forked child: the folder and its lock are the parent's."""
         self._folder = None
         self._making = threading.Lock()
+        self._forcer.forget()
         self._let_go()
 
     def _abandon(self, folder: Path) -> None:
@@ -194,43 +200,40 @@ class Spool:
             lock = os.open(aside / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             aside.rename(folder)
-            _force(self.root)
         except BaseException:  # also a task's soft time limit
             if lock >= 0:
                 os.close(lock)
             _remove_folder(aside)
             raise
         self._lock = lock
+        self._new_folders = (self.root, self.root.parent)
         return folder
 
-    def _write_owned(self, name: str, text: bytes, *, force: bool) -> None:
+    def _write_owned(self, name: str, text: bytes) -> tuple[int, Path]:
+        folder = self._own_folder()
         try:
-            self._write(self._own_folder(), name, text, force=force)
+            return self._write(folder, name, text), folder
         except FileNotFoundError:  # somebody has cleaned up under us
-            if self._folder is not None:
-                self._abandon(self._folder)
-            self._write(self._own_folder(), name, text, force=force)
+            self._abandon(folder)
+            folder = self._own_folder()
+            return self._write(folder, name, text), folder
 
     @staticmethod
-    def _write(folder: Path, name: str, text: bytes, *, force: bool) -> None:
+    def _write(folder: Path, name: str, text: bytes) -> int:
+        """Write a file whole and return it open, or raise OSError and leave nothing."""
         aside, path = folder / f".{name}", folder / name
+        opened = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            opened = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                left = memoryview(text)
-                while left:
-                    left = left[os.write(opened, left) :]
-                if force:
-                    os.fsync(opened)
-            finally:
-                os.close(opened)
+            left = memoryview(text)
+            while left:
+                left = left[os.write(opened, left) :]
             aside.rename(path)
         except BaseException:  # also a task's soft time limit
+            os.close(opened)
             with contextlib.suppress(OSError):
                 aside.unlink()
             raise
-        if force:
-            _force(folder)
+        return opened
 
     def _move_from(self, folder: Path) -> list[str]:
         moved = []
@@ -309,14 +312,6 @@ def _check(root: Path) -> None:
         raise SpoolError("untrusted")
     if found.st_mode & 0o077:
         root.chmod(0o700)
-
-
-def _force(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -21,7 +21,7 @@ def test_a_killed_child_leaves_its_errors_to_the_main_process(stage: Stage) -> N
     for child in worker.children:
         child.kill()
     stage.sentry.faults = HEALTHY
-    wait_received(stage, names)
+    wait_received(stage, names, again=True)
     assert worker.running
 
 
@@ -36,7 +36,7 @@ def test_a_second_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
     assert bots(spooled(stage)) == dict.fromkeys(names, 1)
     stage.sentry.faults = HEALTHY
     stage.start_worker(concurrency=1)
-    wait_received(stage, names)
+    wait_received(stage, names, again=True)
 
 
 def test_two_workers_do_not_take_over_from_the_living(stage: Stage) -> None:
