@@ -83,8 +83,8 @@ def track_trading_operation(operation: str) -> Callable[[Callable[P, R]], Callab
 
     A call leaves a breadcrumb, a span `trading.<operation>` when the trace is sampled, and its time (monotonic, in
     milliseconds) as the metric `trading.operation_time`. Its context is found in its arguments. An error passes
-    unchanged and is not captured here, because the task
-    may still retry, but what is captured later carries the tag `operation`: so the filter knows whether money moved.
+    unchanged and is not captured here, because the task may still retry, but what is captured later carries the tag
+    `operation`, so that the filter knows whether money moved, and this context where no other is bound.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -135,8 +135,10 @@ def _operation(operation: str, function: Callable[..., Any], args: Any, kwargs: 
             if _note_success is not None:
                 _note_success(operation)
         except BaseException:
-            # This scope ends here, and the error is captured further out.
-            _set_operation(sentry_sdk.get_isolation_scope(), operation)
+            # This scope ends here and the error is captured further out; where nothing else says so, it was here.
+            further_out = sentry_sdk.get_isolation_scope()
+            _set_operation(further_out, operation)
+            TradingContext.of(further_out._tags).over(context).bind(further_out)  # noqa: SLF001  # no public reader
             raise
         finally:
             took = (time.perf_counter() - started) * MILLISECONDS

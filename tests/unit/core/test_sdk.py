@@ -184,6 +184,26 @@ HOOKS: dict[str, tuple[str, Callable[[], object]]] = {
 }
 
 
+def test_a_hook_for_spans_runs_before_ours_and_may_raise(sentry: Sentry, start: Start) -> None:
+    """Streamed spans are cleaned after the application's own hook, and also when it raises."""
+    names: list[str] = []
+
+    def careless(span: Any, _: Any) -> Any:
+        names.append(span["name"])
+        if span["name"] == "broken":
+            raise RuntimeError("a bug of the application's")
+        span["attributes"]["api_key"] = {"value": "K3Y-OF-THE-APPLICATION", "type": "string"}
+        return span
+
+    start(options={"before_send_span": careless}, traces_sample_rate=1.0, trace_lifecycle="stream")
+    for name in ("hello", "broken"):
+        with sentry_sdk.traces.start_span(name=name, attributes={"passphrase": "K3Y-OF-THE-APPLICATION"}):
+            pass
+    spans = flushed(sentry, "span", 2)
+    assert {span["name"] for span in spans} == set(names) == {"hello", "broken"}
+    assert "K3Y-OF-THE-APPLICATION" not in str(spans)
+
+
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_hook_that_raises_does_not_lose_the_item(name: str, sentry: Sentry, start: Start) -> None:
     """Left to itself the SDK drops the item, or keeps it unscrubbed; here it goes on to ours, and the log tells."""

@@ -84,6 +84,7 @@ def test_every_other_setting_has_a_default() -> None:
         "sample_rate": 1.0,
         "traces_sample_rate": 0.1,
         "release": None,
+        "redis_url": None,
         "trace_lifecycle": "static",
         "slow_task_seconds": 5.0,
         "slow_task_window_seconds": 60.0,
@@ -92,6 +93,9 @@ def test_every_other_setting_has_a_default() -> None:
         "argument_names": {},
         "metrics": True,
         "metrics_exclude": (),
+        "crons": True,
+        "crons_exclude": (),
+        "beat_late_seconds": 5.0,
         "trail_bytes": 4096,
         "spool_directory": None,
         "spool_bytes": 268_435_456,
@@ -111,6 +115,7 @@ def test_every_variable_is_read() -> None:
         "APP_VERSION": "1.2.3",
         "CELERY_BROKER_URL": "sentinel://a:26379;sentinel://b:26379",
         "CELERY_RESULT_BACKEND": "db+sqlite:///results",
+        "MONITORING_REDIS_URL": "redis://:secret@c/2",
         "MONITORING_TRACE_LIFECYCLE": "stream",
         "MONITORING_SLOW_TASK_SECONDS": "1.5",
         "MONITORING_SLOW_TASK_WINDOW_SECONDS": "30",
@@ -119,6 +124,9 @@ def test_every_variable_is_read() -> None:
         "MONITORING_ARGUMENT_NAMES": "bot=bot_id, pair = symbol,",
         "MONITORING_METRICS": "off",
         "MONITORING_METRICS_EXCLUDE": "worker.tasks.*, noisy ,",
+        "MONITORING_CRONS": "0",
+        "MONITORING_CRONS_EXCLUDE": "nightly.*,",
+        "MONITORING_BEAT_LATE_SECONDS": "9",
         "MONITORING_TRAIL_BYTES": "2048",
         "MONITORING_SPOOL_DIRECTORY": "/var/spool/trading",
         "MONITORING_SPOOL_BYTES": "1048576",
@@ -129,7 +137,9 @@ def test_every_variable_is_read() -> None:
     with environment(**variables):
         settings = Settings.from_env()
     assert settings.active
-    assert settings.model_dump(mode="json") | {"metrics_exclude": settings.metrics_exclude} == {
+    assert settings.crons_exclude == ("nightly.*",)
+    lists = {"metrics_exclude": settings.metrics_exclude, "crons_exclude": settings.crons_exclude}
+    assert settings.model_dump(mode="json") | lists == {
         "enabled": True,
         "dsn": "**********",
         "environment": "staging",
@@ -138,6 +148,7 @@ def test_every_variable_is_read() -> None:
         "release": "1.2.3",
         "broker_url": "**********",
         "result_backend": "**********",
+        "redis_url": "**********",
         "trace_lifecycle": "stream",
         "slow_task_seconds": 1.5,
         "slow_task_window_seconds": 30.0,
@@ -146,6 +157,9 @@ def test_every_variable_is_read() -> None:
         "argument_names": {"bot": "bot_id", "pair": "symbol"},
         "metrics": False,
         "metrics_exclude": ("worker.tasks.*", "noisy"),
+        "crons": False,
+        "crons_exclude": settings.crons_exclude,
+        "beat_late_seconds": 9.0,
         "trail_bytes": 2048,
         "spool_directory": "/var/spool/trading",
         "spool_bytes": 1_048_576,
