@@ -17,6 +17,7 @@ class Outages:
     """Receive the signals of a worker's main process before it forks and when it is up, and of all when they stop."""
 
     event_filter: EventFilter
+    looking: Any = None
 
     def on_celeryd_init(self, conf: Any, **_: object) -> None:
         """Count in the server that this worker really uses: the application may not have it from the environment."""
@@ -28,7 +29,10 @@ class Outages:
         Each look waits for Redis at most as long as its budget, and not at all for a while after it was in vain.
         """
         self.event_filter.look_around()
-        sender.timer.call_repeatedly(REFRESH_SECONDS, self.event_filter.look_around)
+        if self.looking is not None:
+            # A worker is ready again after each loss of its broker; Celery keeps the timer's entries of before.
+            sender.timer.cancel(self.looking)
+        self.looking = sender.timer.call_repeatedly(REFRESH_SECONDS, self.event_filter.look_around)
 
     def on_process_stopping(self, **_: object) -> None:
         """Say in the log what was suppressed since the last summary."""

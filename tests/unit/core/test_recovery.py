@@ -1,11 +1,14 @@
 """When something works again it is told once, outside of any task too, and as nobody's own news."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import sentry_sdk
+from kombu.asynchronous.timer import Timer
 
 import monitoring
 from monitoring.filtering import POLICY, EventFilter, LocalWindow, Watch, without
+from monitoring.signals.outages import Outages
 from tests.harness.sentry import Sentry
 from tests.unit.core.conftest import Start
 
@@ -80,3 +83,11 @@ def test_a_success_asks_no_window_while_nothing_is_broken(start: Start) -> None:
         ask("kraken", f"bot-{number}", fails=False)
     assert event_filter.idle()
     assert calls == []
+
+
+def test_a_worker_that_is_ready_again_looks_around_no_more_often() -> None:
+    """A worker is ready after each loss of its broker; there is one look in half a minute all the same."""
+    outages, timer = Outages(EventFilter()), Timer()  # type: ignore[no-untyped-call]  # kombu types no constructors
+    for _ in range(3):
+        outages.on_worker_ready(SimpleNamespace(timer=timer))
+    assert len([scheduled for scheduled in timer.queue if not scheduled.entry.canceled]) == 1
