@@ -22,12 +22,14 @@ _MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 class Memory:
     """Compare with what was known before. Belongs to the worker's main process."""
 
+    counters: tuple[str, ...] = _OOM_COUNTERS
+    limits: tuple[str, ...] = _LIMITS
     largest: int = 0
     oom_kills: int | None = None
 
     def note(self) -> None:
         """Remember where the kernel's counter stands, before anything happens."""
-        self.oom_kills = _counter("oom_kill")
+        self.oom_kills = _counter(self.counters)
 
     def of_lost_process(self) -> dict[str, Any]:
         """Tell what is known after the loss of a pool process: megabytes, and whether the kernel killed for memory.
@@ -36,28 +38,28 @@ class Memory:
         had used as much before, so that it was this one.
         """
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _MAXRSS_UNIT
-        kills, before = _counter("oom_kill"), self.oom_kills
+        kills, before = _counter(self.counters), self.oom_kills
         known = {
             "peak_mb": round(peak / _MEGABYTE, 1),
             "peak_is_its_own": peak > self.largest,
-            "limit_mb": _limit(),
+            "limit_mb": _limit(self.limits),
             "killed_by_kernel": kills > before if kills is not None and before is not None else None,
         }
         self.largest, self.oom_kills = max(peak, self.largest), kills
         return {name: value for name, value in known.items() if value is not None}
 
 
-def _counter(name: str) -> int | None:
-    for path in _OOM_COUNTERS:
+def _counter(paths: tuple[str, ...]) -> int | None:
+    for path in paths:
         for line in _read(path).splitlines():
             key, _, value = line.partition(" ")
-            if key == name and value.strip().isdigit():
+            if key == "oom_kill" and value.strip().isdigit():
                 return int(value)
     return None
 
 
-def _limit() -> float | None:
-    for path in _LIMITS:
+def _limit(paths: tuple[str, ...]) -> float | None:
+    for path in paths:
         text = _read(path).strip()
         if text.isdigit() and int(text) < _UNLIMITED:
             return round(int(text) / _MEGABYTE, 1)

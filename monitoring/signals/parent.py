@@ -114,11 +114,14 @@ class Parent:
         if not self.told.first(seen.task_id, seen.retries, seen.time_start):
             return  # a hard time limit is told twice
         end = end_of(exception)
+        memory = self.memory.of_lost_process() if end.outcome == "worker_lost" else {}
+        if memory.get("killed_by_kernel"):
+            end = End(end.outcome, "the kernel, which was out of memory, killed the process that ran it")
         with self._scope(sender, seen, end, requeued=requeued) as scope:
             # Another run of a message that is delivered again and again is no other attempt.
             if self.told.first(seen.task_id, seen.retries) or not seen.redelivered:
-                if end.outcome == "worker_lost":
-                    scope.set_context("memory", self.memory.of_lost_process())
+                if memory:
+                    scope.set_context("memory", memory)
                 event, hint = event_from_exception(
                     exception,
                     client_options=sentry_sdk.get_client().options,

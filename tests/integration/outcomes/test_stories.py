@@ -165,6 +165,14 @@ def test_the_main_process_tells_no_other_tasks_breadcrumbs(day: Day, name: str) 
         assert "user" not in event or "id" not in event["user"]
 
 
+def test_what_the_main_process_tells_of_itself_is_of_no_task(day: Day) -> None:
+    """Keep Celery's lines about one task or another from explaining what belongs to none."""
+    for scene in day.scenes.values():
+        for event in scene.stage.sentry.events(lambda event: "bot_id" not in event["tags"]):
+            said = {crumb["category"] for crumb in event.get("breadcrumbs", {}).get("values", [])}
+            assert not said & {"celery.worker.request", "multiprocessing", "celery.worker.consumer.consumer"}
+
+
 def test_a_user_is_told_with_its_own_task_alone(day: Day) -> None:
     """Put a task's user on its own events and on nobody else's."""
     for scene in day.scenes.values():

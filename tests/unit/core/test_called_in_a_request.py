@@ -37,3 +37,25 @@ def test_a_task_called_in_a_request_leaves_the_requests_words_alone(sentry: Sent
     outer = sentry.one("event", lambda event: "message" in event or "logentry" in event)
     assert (outer["tags"]["bot_id"], outer["tags"]["exchange"]) == ("outer", "kraken")
     assert not outer["tags"].keys() & {"task", "attempt", "outcome", "celery_task_id", "moves_money"}
+
+
+def test_a_task_run_by_an_order_is_no_order(sentry: Sentry, start: Start, app: Celery) -> None:
+    """Keep what a task that moves money says of itself from the tasks that it runs eagerly."""
+
+    @app.task(name="fetch")  # type: ignore[untyped-decorator]  # Celery publishes no types
+    def fetch() -> None:
+        raise ValueError("no candles")
+
+    @app.task(name="buy", moves_money=True)  # type: ignore[untyped-decorator]  # the same
+    def buy(bot_id: str) -> None:
+        fetch.apply()
+        raise ValueError(f"no margin for {bot_id}")
+
+    start()
+    buy.apply(kwargs={"bot_id": "outer"})
+    monitoring.flush()
+
+    inner = sentry.one("event", lambda event: event["tags"]["task"] == "fetch")
+    outer = sentry.one("event", lambda event: event["tags"]["task"] == "buy")
+    assert (inner["tags"]["bot_id"], "moves_money" in inner["tags"]) == ("outer", False)
+    assert (outer["tags"]["bot_id"], outer["tags"]["moves_money"]) == ("outer", "true")
