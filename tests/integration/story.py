@@ -15,6 +15,8 @@ from tests.harness.stage import Stage
 from tests.harness.worker import Worker
 
 EXCHANGE, SYMBOL = "kraken", "BTC/USDT"
+#: What an argument says that is no part of the context.
+NOTE = "for the desk only"
 # Each scenario ends by itself; together they take a few seconds.
 PATIENCE_SECONDS = 40.0
 # A task that raises Ignore stores no result; the warm shutdown at the end waits for it.
@@ -210,7 +212,9 @@ def _positional(producer: Producer, worker: Worker, where: dict[str, str]) -> As
 
 
 def _dictionary(producer: Producer, worker: Worker, where: dict[str, str]) -> AsyncResult:
-    return producer.send(worker.task("take_order").clone(args=({**where, "amount": 2},), kwargs={"message": "too big"}))
+    return producer.send(
+        worker.task("take_order").clone(args=({**where, "note": NOTE},), kwargs={"message": "too big"})
+    )
 
 
 def _dataclass(producer: Producer, worker: Worker, where: dict[str, str]) -> AsyncResult:
