@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 5.0
 #: How long one request may take, from its first byte to the answer's last.
 ANSWER_SECONDS: Final = 15.0
+_AT_ONCE: Final = 64 * 1024
 _MAX_HEAD: Final = 64 * 1024
 _MAX_BODY: Final = 64 * 1024
 _LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r?\n", re.IGNORECASE)
@@ -102,7 +103,9 @@ class Connection:
 
     def receive(self) -> Answer | None:
         """Read what has come; return the answer once it is whole. Raise OSError when it never will be."""
-        data = self.socket.recv(64 * 1024)
+        data = self._read()
+        if data is None:
+            return None
         self._received += data
         answer = self._answer(ended=not data)
         if answer is not None:
@@ -110,6 +113,26 @@ class Connection:
         elif not data:
             raise ConnectionResetError("the connection ended before an answer")
         return answer
+
+    def still_there(self) -> bool:
+        """Say whether it can be used again although something came unasked: its end, or a word of TLS's own."""
+        try:
+            return self._read() is None
+        except OSError:
+            return False
+
+    def _read(self) -> bytes | None:
+        """Read what is there without waiting: empty at the end, None when there is nothing for us."""
+        self.socket.settimeout(0)
+        try:
+            data = self.socket.recv(_AT_ONCE)
+            while isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+                data += self.socket.recv(_AT_ONCE)
+        except (BlockingIOError, ssl.SSLWantReadError):  # TLS: a session ticket, or half a record
+            return None
+        finally:
+            self.socket.settimeout(ANSWER_SECONDS)
+        return data
 
     def _answer(self, *, ended: bool) -> Answer | None:
         received = self._received

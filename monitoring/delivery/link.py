@@ -31,6 +31,7 @@ class _Way(Protocol):
     def fileno(self) -> int: ...
     def send(self, body: bytes) -> None: ...
     def receive(self) -> Answer | None: ...
+    def still_there(self) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -90,8 +91,8 @@ class Link(Generic[T]):
         self._selector.close()
 
     def _received(self, way: _Way) -> Iterator[tuple[T, Answer | OSError]]:
-        if way not in self._busy:  # an idle one: the other side has closed it
-            if way in self._idle:
+        if way not in self._busy:  # an idle one: the other side has closed it, most likely
+            if way in self._idle and not way.still_there():
                 self._idle.remove(way)
                 self._close(way)
             return

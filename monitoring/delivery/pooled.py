@@ -52,5 +52,9 @@ class PooledConnection:
         self.used += 1
         return self._answer
 
+    def still_there(self) -> bool:
+        """Say yes: the pool looks after its own."""
+        return True
+
     def close(self) -> None:
         """Leave the pool its connection."""

@@ -1,5 +1,6 @@
 """One request, one answer: whatever shape HTTP/1.1 gives it, and whatever else comes instead."""
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -51,9 +52,10 @@ def speak() -> Iterator[Speak]:
 def ask(way: Connection) -> Answer:
     """Send something and read until the answer is whole."""
     way.send(b"body")
-    while (answer := way.receive()) is None:
-        pass
-    return answer
+    while True:
+        assert select.select([way], [], [], 5)[0], "nothing came within 5 s"
+        if (answer := way.receive()) is not None:
+            return answer
 
 
 @pytest.mark.parametrize(
