@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kombu.entity import Queue
 from kombu.exceptions import SerializationError
 from kombu.serialization import dumps
 
@@ -12,15 +13,21 @@ if TYPE_CHECKING:
     from celery import Celery
 
 
-def published_to(exchange: object, routing_key: str | None, declare: Any) -> str | None:
+def published_to(app: Celery, exchange: object, routing_key: str | None, declare: Any) -> str | None:
     """Return the queue's name for a message that is about to be published.
 
-    The default exchange delivers to the queue that the routing key names; a named one to what is declared with it.
+    The default exchange delivers to the queue that the routing key names; a named one to what is declared with it, else
+    to what the application knows to be bound to it.
     """
     if exchange in {"", None}:
         return routing_key
-    names = [name for entity in declare or () if (name := getattr(entity, "name", None)) and hasattr(entity, "bind_to")]
-    return names[0] if names else routing_key
+    if not isinstance(exchange, str) or not isinstance(routing_key, str):
+        return routing_key
+    for entity in declare or ():
+        # Celery declares its default queue also with a message for another exchange.
+        if isinstance(entity, Queue) and _reaches(entity, exchange, routing_key):
+            return str(entity.name)
+    return _queue_bound_to(app, exchange, routing_key)
 
 
 def received_from(app: Celery, delivery_info: Any) -> str | None:
@@ -35,10 +42,32 @@ def received_from(app: Celery, delivery_info: Any) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _queue_bound_to(app: Celery, exchange: str, routing_key: str) -> str:
-    for name, queue in app.amqp.queues.items():
-        if queue.exchange and queue.exchange.name == exchange and queue.routing_key == routing_key:
+    consumed = app.amqp.queues.consume_from
+    for name, queue in {**consumed, **app.amqp.queues}.items():
+        if any(_reaches(bound, exchange, routing_key) for bound in (queue, *(queue.bindings or ()))):
             return str(name)
     return routing_key
+
+
+def _reaches(bound: Any, exchange: str, routing_key: str) -> bool:
+    """Say whether a queue, or one of its bindings, gets what is published to an exchange with this routing key."""
+    if not bound.exchange or bound.exchange.name != exchange:
+        return False
+    if bound.exchange.type == "fanout":
+        return True
+    if bound.exchange.type != "topic":
+        return bool(bound.routing_key == routing_key)
+    return _matches(bound.routing_key.split("."), routing_key.split("."))
+
+
+def _matches(pattern: list[str], words: list[str]) -> bool:
+    """Compare as a topic exchange does: `*` is any word, `#` any number of them."""
+    if not pattern:
+        return not words
+    head, *rest = pattern
+    if head == "#":
+        return any(_matches(rest, words[skipped:]) for skipped in range(len(words) + 1))
+    return bool(words) and head in {"*", words[0]} and _matches(rest, words[1:])
 
 
 def body_size(body: Any, serializer: str | None) -> int | None:

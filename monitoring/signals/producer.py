@@ -52,7 +52,7 @@ class Producer:
         span = open_span(PUBLISH_OP, sender, {})
         if span is not None:
             _publishing.set((headers["id"], span))
-            _describe(span, headers, body, destination.published_to(exchange, routing_key, declare))
+            _describe(span, headers, body, (exchange, routing_key, declare))
         ours: dict[str, Any] = {
             message.HEADER: self._carried(headers, now).encoded(self.settings.trail_bytes),
             message.ENQUEUED_TIME: now,
@@ -138,13 +138,13 @@ def _retry_cause() -> BaseException | None:
 _MAX_FRAMES: Final = 40
 
 
-def _describe(span: AnySpan, headers: dict[str, Any], body: Any, queue: str | None) -> None:
+def _describe(span: AnySpan, headers: dict[str, Any], body: Any, where: tuple[Any, Any, Any]) -> None:
     app = current_app._get_current_object()  # noqa: SLF001  # the proxy cannot be a cache's key
     write(
         span,
         {
             "messaging.message.id": headers["id"],
-            "messaging.destination.name": queue,
+            "messaging.destination.name": destination.published_to(app, *where),
             "messaging.message.retry.count": headers.get("retries"),
             "messaging.message.body.size": destination.body_size(body, app.conf.task_serializer),
             "messaging.system": destination.system(app),

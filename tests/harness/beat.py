@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.harness.polling import wait_until
 from tests.harness.process import LocalProcess
-from tests.harness.worker import START_SECONDS, process_environment
+from tests.harness.worker import START_SECONDS, own_spool, process_environment
 
 APP = "tests.apps.scheduled"
 SCHEDULE = "TEST_BEAT_SCHEDULE"
@@ -31,7 +31,7 @@ class Beat:
     ) -> None:
         self.settled = False
         words = [sys.executable, "-m", "celery", "-A", APP, "beat", "--schedule", str(folder / "beat-schedule")]
-        given = {**(env or {}), SCHEDULE: json.dumps(schedule)}
+        given = {**own_spool(folder), **(env or {}), SCHEDULE: json.dumps(schedule)}
         self.process = LocalProcess(
             "beat", [*words, "--loglevel", "INFO"], env=process_environment(broker_url, dsn, given), cwd=folder
         )
@@ -51,8 +51,9 @@ class Beat:
         self.settled = True
         found = []
         try:
-            if self.process.status == "running" and (code := self.process.stop()):
-                found.append(f"beat exited with {code}\n{self.log}")
+            if self.process.status == "running":
+                # The exit code says nothing: a signal in the middle of publishing makes Celery sync a closed schedule.
+                self.process.stop()
         except AssertionError as error:
             found.append(str(error))
         return found + self.process.reap()

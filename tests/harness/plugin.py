@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness import judges
 from tests.harness.producer import Producer
+from tests.harness.rabbit import Rabbit, rabbit_missing
 from tests.harness.sentry import Sentry
 from tests.harness.server import Database, Server
 from tests.harness.stage import Stage
@@ -69,6 +70,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield running
     running.process.stop()
     assert not running.process.reap()
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """Run one real RabbitMQ for the session; skip what needs it where it is not installed."""
+    if missing := rabbit_missing():
+        pytest.skip(missing)
+    running = Rabbit(tmp_path_factory.mktemp("rabbit"))
+    yield running
+    running.close()
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ class Stage:
         self.folder = folder
         self.server = server
         self.database = server.new_database()
+        #: Where tasks go; results stay in the database.
+        self.broker_url = self.database.url
         self.sentry = Sentry()
         self.workers: list[Worker] = []
         self.producers: list[Producer] = []
@@ -34,7 +36,8 @@ class Stage:
         """Start a worker (options: see `harness.worker.launch`); `monitored=False` gives it no DSN."""
         worker = launch(
             folder=self.folder,
-            broker_url=self.database.url,
+            broker_url=self.broker_url,
+            backend_url=self.database.url,
             dsn=self.sentry.dsn if monitored else None,
             **options,
         )
@@ -44,7 +47,10 @@ class Stage:
     def start_producer(self, *, monitored: bool = True, env: Mapping[str, str] | None = None) -> Producer:
         """Start a process that publishes, as a web application would."""
         producer = Producer(
-            folder=self.folder, broker_url=self.database.url, dsn=self.sentry.dsn if monitored else None, env=env
+            folder=self.folder,
+            broker_url=self.broker_url,
+            dsn=self.sentry.dsn if monitored else None,
+            env={"CELERY_RESULT_BACKEND": self.database.url, **(env or {})},
         )
         self.producers.append(producer)
         return producer
@@ -53,10 +59,10 @@ class Stage:
         """Start beat with a schedule; see `harness.beat`."""
         beat = Beat(
             folder=self.folder,
-            broker_url=self.database.url,
+            broker_url=self.broker_url,
             dsn=self.sentry.dsn if monitored else None,
             schedule=schedule,
-            env=env,
+            env={"CELERY_RESULT_BACKEND": self.database.url, **(env or {})},
         )
         self.beats.append(beat)
         return beat

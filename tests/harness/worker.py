@@ -21,7 +21,9 @@ START_SECONDS = 30.0
 QUIET = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
 
 
-def process_environment(broker_url: str, dsn: str | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def process_environment(
+    broker_url: str, dsn: str | None, extra: Mapping[str, str] | None = None, *, backend_url: str | None = None
+) -> dict[str, str]:
     """Return the environment of a process under test: this machine's without our variables, then the test's own.
 
     Without a DSN monitoring is off. An extra variable set to "" is passed empty.
@@ -33,7 +35,7 @@ def process_environment(broker_url: str, dsn: str | None, extra: Mapping[str, st
         # Build machines run as root, and Celery refuses to read pickles there.
         "C_FORCE_ROOT": "true",
         "CELERY_BROKER_URL": broker_url,
-        "CELERY_RESULT_BACKEND": broker_url,
+        "CELERY_RESULT_BACKEND": backend_url or broker_url,
         **({"SENTRY_DSN": dsn, "SENTRY_ENABLED": "true"} if dsn else {}),
         "SENTRY_ENVIRONMENT": "staging",
         "SENTRY_TRACES_SAMPLE_RATE": "1.0",
@@ -51,12 +53,12 @@ def own_spool(folder: Path) -> dict[str, str]:
 class Worker:
     """One running worker process, and an app that sends to the queues it reads."""
 
-    def __init__(self, process: LocalProcess, *, module: str, broker_url: str, queue: str) -> None:
+    def __init__(self, process: LocalProcess, *, module: str, broker_url: str, backend_url: str, queue: str) -> None:
         self.process = process
         self.module = module
         self.queue = queue
         self.settled = False
-        self.app = sender(broker_url, queue)
+        self.app = sender(broker_url, queue, backend_url)
 
     @property
     def pid(self) -> int:
@@ -128,9 +130,9 @@ class Worker:
         return found
 
 
-def sender(broker_url: str, queue: str = "celery") -> Celery:
+def sender(broker_url: str, queue: str = "celery", backend_url: str | None = None) -> Celery:
     """Return an app for this process that sends to a worker's broker and reads its results."""
-    app = Celery(f"sender-{queue}", broker=broker_url, backend=broker_url, set_as_current=False)
+    app = Celery(f"sender-{queue}", broker=broker_url, backend=backend_url or broker_url, set_as_current=False)
     app.conf.task_default_queue = queue
     return app
 
@@ -155,6 +157,7 @@ def launch(  # noqa: PLR0913  # one keyword for each thing a test may want diffe
     *,
     folder: Path,
     broker_url: str,
+    backend_url: str | None = None,
     dsn: str | None,
     app: str = "tests.apps.trading",
     command: str = "worker",
@@ -167,10 +170,7 @@ def launch(  # noqa: PLR0913  # one keyword for each thing a test may want diffe
     """Start a worker process; it may not be ready yet (`wait_ready`)."""
     words = [sys.executable, "-m", "celery", "-A", app, command, "--pool", pool, "--concurrency", str(concurrency)]
     words += ["--queues", queue, "--hostname", "worker@%h", *QUIET, *options]
-    process = LocalProcess(
-        f"worker-{pool}",
-        words,
-        env=process_environment(broker_url, dsn, {**own_spool(folder), **(env or {})}),
-        cwd=folder,
-    )
-    return Worker(process, module=app, broker_url=broker_url, queue=queue)
+    own = {**own_spool(folder), **(env or {})}
+    environment = process_environment(broker_url, dsn, own, backend_url=backend_url)
+    process = LocalProcess(f"worker-{pool}", words, env=environment, cwd=folder)
+    return Worker(process, module=app, broker_url=broker_url, backend_url=backend_url or broker_url, queue=queue)
