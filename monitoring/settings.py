@@ -159,6 +159,21 @@ def _argument_names(value: object) -> object:
     return names
 
 
+def _budgets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    budgets: dict[str, float] = {}
+    for pair in filter(None, (part.strip() for part in value.split(","))):
+        bot, _, seconds = (part.strip() for part in pair.rpartition("="))
+        try:
+            budgets[bot] = float(seconds)
+        except ValueError:
+            budgets[bot] = math.nan
+        if not bot or not 0 < budgets[bot] < math.inf:
+            raise ValueError("must be pairs like momentum-1=300,grid-*=3600, each with seconds above 0")
+    return budgets
+
+
 def _words(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -237,6 +252,17 @@ class Settings(BaseSettings):
     )
     #: A periodic task that beat publishes later than this is told as a warning. Seconds.
     beat_late_seconds: Seconds = Field(default=5.0, alias="MONITORING_BEAT_LATE_SECONDS")
+    #: Watch queues, workers, beat and bots from the workers' main processes; and how often each looks. Seconds.
+    vitals: Switch = Field(default=True, alias="MONITORING_VITALS")
+    vitals_seconds: Seconds = Field(default=10.0, alias="MONITORING_VITALS_SECONDS")
+    #: A worker, or beat, that has given no sign of life for so long is told as gone. Seconds.
+    gone_seconds: Seconds = Field(default=45.0, alias="MONITORING_GONE_SECONDS")
+    #: A worker that begins no task for so long, while messages wait, is told as stalled. Seconds.
+    stall_seconds: Seconds = Field(default=120.0, alias="MONITORING_STALL_SECONDS")
+    #: Bots (globs) and how long each may go without a successful task, in seconds: momentum-1=300,grid-*=3600.
+    bot_budgets: Annotated[dict[str, float], NoDecode, BeforeValidator(_budgets)] = Field(
+        default_factory=dict, alias="MONITORING_BOT_BUDGETS"
+    )
     #: The most a message header may carry from one attempt to the next. Bytes.
     trail_bytes: int = Field(default=4096, ge=512, le=32768, alias="MONITORING_TRAIL_BYTES")
     #: Where errors wait on disk until Sentry has them; None is `worker-monitoring/spool` in the user's state folder.

@@ -28,6 +28,7 @@ from monitoring.crons.punctuality import Run, run_of
 from monitoring.crons.tardiness import Tardiness
 from monitoring.latency import Clock
 from monitoring.signals import message
+from monitoring.signals.vitals import BeatVitals
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,11 +52,14 @@ class Beat:
     producer: Producer
     clock: Clock = field(default_factory=Clock)
     tardiness: Tardiness = field(init=False)
+    vitals: BeatVitals = field(init=False)
+    _service: Any = None
 
     def __post_init__(self) -> None:
+        self.vitals = BeatVitals(self.settings)
         self.tardiness = Tardiness(self.settings.beat_late_seconds, self.clock)
 
-    def on_beat_init(self, **_: object) -> None:
+    def on_beat_init(self, sender: Any, **_: object) -> None:
         """Name the process, unless beat is embedded in a worker, and start a trace with each message.
 
         Without the latter everything that beat ever publishes would be one trace.
@@ -64,6 +68,8 @@ class Beat:
         sdk.name_component("beat")
         signals.before_task_publish.connect(self.on_before_task_publish, weak=False, dispatch_uid=_UID)
         atexit.register(self.on_exit)
+        self._service = sender
+        self.vitals.start(sender)
 
     def on_beat_embedded_init(self, **_: object) -> None:
         """Do the same for `celery worker -B`, where beat is a forked process, or a thread, of the worker."""
@@ -75,11 +81,13 @@ class Beat:
         """Undo what `on_beat_init` has connected."""
         signals.before_task_publish.disconnect(self.on_before_task_publish, dispatch_uid=_UID)
         atexit.unregister(self.on_exit)
+        self.vitals.stop()
 
     def on_before_task_publish(self, *, sender: str, headers: Any, **_: object) -> None:
         """Put the run on its message, and tell how late it is and how many were missed before it."""
         if threading.get_ident() != self.producer.beat_thread or not isinstance(headers, dict) or "id" not in headers:
             return
+        self._leave_if_told()
         publishing = being_published()
         if publishing is None:
             return
@@ -88,9 +96,21 @@ class Beat:
         periodic = Periodic.new(entry.name, run.due.timestamp(), self._monitor(app, entry))
         message.write(headers, {HEADER: periodic.encoded()})
         self._tell(entry.name, sender, run)
+        self._leave_if_told()
+
+    def _leave_if_told(self) -> None:
+        """Exit once Celery has closed the schedule.
+
+        Its handler of SIGTERM closes it and raises SystemExit wherever beat is; inside of the SDK, which swallows
+        whatever is raised there (its log handler included), that is lost, and beat would go on with a closed schedule.
+        """
+        stopped = getattr(self._service, "_is_stopped", None)
+        if stopped is not None and stopped.is_set():
+            raise SystemExit
 
     def on_exit(self) -> None:
         """Tell that beat ends, in order: nothing is published until it runs again."""
+        self.vitals.stop()
         sentry_sdk.capture_message("Beat stopped: nothing periodic is published until it runs again", level="warning")
         flush()
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from monitoring.recovery import Recovery
     from monitoring.settings import Settings
     from monitoring.signals.requests import HeldRequests, Told
+    from monitoring.signals.vitals import Vitals
 
 
 @dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
@@ -50,6 +51,7 @@ class Child:
     held: HeldRequests
     told: Told
     recovery: Recovery
+    vitals: Vitals
     clock: Clock = field(default_factory=Clock)
     slow: SlowTasks = field(init=False)
     tardiness: Tardiness = field(init=False)
@@ -184,6 +186,7 @@ class Child:
             # An error that the task declares is none; and the time of all attempts is known to Sentry alone.
             ended = "success" if attempt.expected else outcome
             attempt.periodic.end(ended, run_time / 1000 if attempt.number == 1 else None)
+        self.vitals.ended(attempt, outcome)
         # A task that was torn down is told by the worker's main process, which knows why.
         if self.settings.metrics and state is not None and not excluded(task.name, self.settings.metrics_exclude):
             _measure(attempt, outcome, run_time)

@@ -21,6 +21,7 @@ from monitoring.signals.outages import Outages
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
 from monitoring.signals.requests import HeldRequests, Told
+from monitoring.signals.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,8 @@ class TradingCeleryIntegration(Integration):
         held = HeldRequests()
         producer = Producer(settings, held)
         told = Told()
-        child = Child(settings, names, held, told, recovery)
+        vitals = Vitals(settings)
+        child = Child(settings, names, held, told, recovery, vitals)
         parent = Parent(settings, names, held, told)
         #: Which log records become an event, a breadcrumb, a Sentry log.
         self.records = (Duplicates(parent), is_of_no_task, has_no_body)
@@ -67,6 +69,10 @@ class TradingCeleryIntegration(Integration):
             (signals.worker_ready, outages.on_worker_ready),
             (signals.worker_process_shutdown, outages.on_process_stopping),
             (signals.worker_ready, on_worker_ready),
+            (signals.worker_init, vitals.on_worker_init),
+            (signals.worker_ready, vitals.on_worker_ready),
+            (signals.worker_shutting_down, vitals.on_worker_shutting_down),
+            (signals.worker_shutdown, vitals.on_worker_shutdown),
             (signals.worker_process_shutdown, on_worker_stopping),
             (signals.worker_shutdown, outages.on_process_stopping),
             (signals.worker_shutdown, on_worker_stopping),

@@ -145,9 +145,10 @@ def test_lateness_is_told_for_every_run(day: Sentry) -> None:
     for at in ("publish", "start"):
         found = day.metrics("beat.lateness", attributed(entry="every-second", at=at))
         assert len(found) >= 3
-        assert all(0 <= metric["value"] < 20_000 and metric["unit"] == "millisecond" for metric in found)
+        assert all(0 <= metric["value"] < 60_000 and metric["unit"] == "millisecond" for metric in found)
     late = day.metrics("beat.lateness", attributed(entry="every-90-seconds", at="publish"))
-    assert [metric["value"] // 10_000 for metric in late] == [3]
+    assert len(late) == 1
+    assert 30_000 <= late[0]["value"] < 60_000
     assert len(day.metrics("beat.lateness", attributed(entry="retries", at="start"))) == 1
 
 
