@@ -12,6 +12,7 @@ from flask_app.publishing import STEP_SECONDS
 from monitoring.breadcrumbs import MAX_CRUMBS, MAX_DATA, MAX_MESSAGE, MAX_RECORDS
 from monitoring.cli import EX_CONFIG, MONITOR, monitor
 from monitoring.context import MAX_VALUE
+from monitoring.delivery.forcing import FORCE_SECONDS
 from monitoring.filtering.errors import EXCHANGE_ERRORS
 from monitoring.local.pages import MAX_LIMIT, ROUTES
 from monitoring.preflight.facts import ASK_SECONDS
@@ -47,6 +48,7 @@ SAID: Final = (
     ("explanation/latency.md", f"`MONITORING_SLOW_TASK_SECONDS`, {DEFAULTS['slow_task_seconds']:g} s"),
     ("explanation/latency.md", f"once per window of {DEFAULTS['slow_task_window_seconds']:g} s"),
     ("explanation/no-harm.md", f"`MONITORING_SHUTDOWN_TIMEOUT` ({DEFAULTS['shutdown_timeout']:g} s)"),
+    ("explanation/no-harm.md", f"disk, {FORCE_SECONDS * 1000:g} ms at most"),
     ("how-to/troubleshooting.md", f"`MONITORING_SHUTDOWN_TIMEOUT` seconds ({DEFAULTS['shutdown_timeout']:g})"),
     ("how-to/flask-app.md", f"{DEFAULTS['slow_request_seconds']:g} s (`MONITORING_SLOW_REQUEST_SECONDS`)"),
     ("how-to/flask-app.md", f"two steps of {STEP_SECONDS:g} s"),
