@@ -4,12 +4,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import sentry_sdk
+from celery import Celery, signals
 from kombu.asynchronous.timer import Timer
 
 import monitoring
 from monitoring.filtering import POLICY, EventFilter, LocalWindow, Watch, without
+from monitoring.scrubbing import scrub_text
+from monitoring.scrubbing.registry import SECRETS
 from monitoring.signals.outages import Outages
 from tests.harness.sentry import Sentry
+from tests.harness.server import Server
 from tests.unit.core.conftest import Start
 
 
@@ -91,3 +95,18 @@ def test_a_worker_that_is_ready_again_looks_around_no_more_often() -> None:
     for _ in range(3):
         outages.on_worker_ready(SimpleNamespace(timer=timer))
     assert len([scheduled for scheduled in timer.queue if not scheduled.entry.canceled]) == 1
+
+
+def test_a_worker_counts_in_the_server_that_it_really_uses(sentry: Sentry, start: Start, server: Server) -> None:
+    """An application that names its broker in its own configuration is counted there, and its password is kept in."""
+    database = server.new_database()
+    start()
+    password = "brokers-own-password"
+    app = Celery("bots", broker=database.url, backend=f"redis://bot:{password}@127.0.0.1:1/0", set_as_current=False)
+    signals.celeryd_init.send(sender="worker@here", instance=None, conf=app.conf, options={})
+    ask("kraken", "bot-1", fails=True)
+    assert any("persistence" in str(key) for key in database.client.scan_iter())
+    assert scrub_text(f"refused {password}") == "refused [Filtered]"
+    SECRETS.clear()
+    database.close()
+    assert sentry.events() == []
