@@ -14,9 +14,9 @@ def explain(error: BaseException, **where: Any) -> Decision:
     """Tell what the filter in force would decide about an error now, by which rule, and why; `print` it.
 
     `where` says where it was raised: `exchange`, `task`, `operation`, `bot_id`, `symbol`, `environment` (by default the
-    settings'), `moves_money`, and `throws`, the classes that the task declares. Nothing is counted and nothing is sent;
-    how often the error was seen is asked of the window that all processes share. Where monitoring is off, the default
-    policy answers, as if nothing had failed before.
+    settings'), `moves_money`, `throws` (the classes that the task declares), and `web` for a web request. Nothing is
+    counted and nothing is sent; how often the error was seen is asked of the window that all processes share. Where
+    monitoring is off, the default policy answers, as if nothing had failed before.
     """
     settings = sdk.started()
     if settings is not None:

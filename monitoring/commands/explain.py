@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--bot-id", default="", help="The bot that it was doing it for.")
 @click.option("--symbol", default="", help="The symbol that it was about.")
 @click.option("--http", type=click.IntRange(100, 599), help="The HTTP status that the error carries.")
+@click.option("--web", is_flag=True, help="It was raised in a web request, where a user's mistake is noise.")
 @click.option("--environment", help="By default that of the settings.")
 @click.option("--errors", is_flag=True, help="Print the table of all errors that are known, and exit.")
 @click.pass_context
@@ -41,6 +42,7 @@ def explain(  # noqa: PLR0913  # one for each thing that decides
     environment: str | None,
     errors: bool,
     task: str,
+    web: bool,
     **where: str,
 ) -> None:
     r"""Say what the noise filter decides about ERROR (a class, with the MESSAGE it would carry), and why.
@@ -59,7 +61,7 @@ def explain(  # noqa: PLR0913  # one for each thing that decides
     elif error is None:
         click.echo(policy_as_table(event_filter))
     else:
-        told: dict[str, Any] = {**where, **_declared(ctx.obj.app, task)}
+        told: dict[str, Any] = {**where, **_declared(ctx.obj.app, task), "web": web}
         if environment is not None:
             told["environment"] = environment
         click.echo(str(explain_error(_made(_class_of(error, event_filter), message, http), **told)))

@@ -26,6 +26,7 @@ def explain(  # noqa: PLR0913  # the tags of an event
     environment: str = "production",
     moves_money: bool = False,
     throws: tuple[type[BaseException], ...] = (),
+    web: bool = False,
 ) -> Decision:
     """Tell what the filter would decide about an error raised there, by which rule, and why; `print` it.
 
@@ -36,6 +37,8 @@ def explain(  # noqa: PLR0913  # the tags of an event
     if moves_money:
         tags["moves_money"] = "true"
     event: Any = {"tags": tags, "environment": environment}
+    if web:
+        event["request"] = {}
     hint = {"exc_info": (type(error), error, error.__traceback__), "throws": throws}
     return (event_filter or EventFilter()).explain(event, hint)
 

@@ -54,6 +54,13 @@ def test_a_class_that_is_not_installed_is_known_by_its_name(explain: Explain) ->
     assert asked.stdout.startswith("sent by rule first: this address or country is blocked")
 
 
+def test_a_users_mistake_is_one_only_in_a_web_request(explain: Explain) -> None:
+    """A symbol that a user typed is noise; in a worker the same error is a bug or a delisting."""
+    typed, worker = explain("BadSymbol", "--web"), explain("BadSymbol")
+    assert typed.stdout.startswith("suppressed by rule users_mistake"), typed.stderr
+    assert worker.stdout.startswith("sent by rule"), worker.stderr
+
+
 def test_what_the_task_declares_counts(explain: Explain) -> None:
     """A time-out is weather, but not in a task that moves money; a task that there is not is a usage error."""
     tasks = ("orders.place_order", "market.analyze_market")
