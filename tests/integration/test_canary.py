@@ -170,3 +170,26 @@ def test_no_secret_leaves_a_worker_from_any_place(server: Server, tmp_path: Path
     assert relay_strips(wire) == set()
     assert b"203.0.113.7" not in wire.received
     assert found(wire) == {"places": {}, "live": []}
+
+
+def test_no_secret_lies_on_disk_while_sentry_is_away(server: Server, tmp_path: Path) -> None:
+    """What waits in the spool for a dead Sentry was cleaned before it was written."""
+    database = server.new_database()
+    spool = tmp_path / "spool"
+    env = {"CANARY_LIVE": LIVE, "MONITORING_SPOOL_DIRECTORY": str(spool), "MONITORING_DEBUG": ""}
+    with Wire() as asked:
+        env["CANARY_URL"] = asked.url
+        dead = f"http://public@127.0.0.1:{free_port()}/1"
+        worker = launch(folder=tmp_path, broker_url=database.url, dsn=dead, app=APP, concurrency=1, env=env)
+        worker.wait_ready()
+        try:
+            end = worker.task("leak").apply_async(("bot-1",), {"note": f"live {LIVE}", "api_key": token(80)})
+            wait_until(end.ready, lambda: worker.log, 30)
+            kept = b"".join(path.read_bytes() for path in spool.rglob("*") if path.is_file())
+        finally:
+            assert worker.close() == []
+            database.close()
+    kept += b"".join(path.read_bytes() for path in spool.rglob("*") if path.is_file())
+    assert kept.count(b'"exception"') >= 4
+    assert not CANARY.search(kept)
+    assert LIVE.encode() not in kept
