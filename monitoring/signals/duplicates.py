@@ -78,7 +78,7 @@ def _pool_callback(parent: Parent, record: logging.LogRecord) -> bool:
 
 def _undecodable(parent: Parent, record: logging.LogRecord) -> bool:
     error = record.args[0] if isinstance(record.args, tuple) and record.args else None
-    parent.on_unreadable(_message_in(record), f"its body cannot be decoded ({type(error).__name__})")
+    parent.messages.on_unreadable(_message_in(record), f"its body cannot be decoded ({type(error).__name__})")
     return True
 
 
@@ -87,7 +87,9 @@ def _worker_died(parent: Parent, record: logging.LogRecord) -> bool:
     found = _message_in(record)
     if found is None:
         return False
-    parent.on_unreadable(found, "its body has the wrong shape: Celery stops the worker and puts the message back")
+    parent.messages.on_unreadable(
+        found, "its body has the wrong shape: Celery stops the worker and puts the message back"
+    )
     return True
 
 

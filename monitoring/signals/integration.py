@@ -17,6 +17,7 @@ from monitoring.context import ArgumentNames
 from monitoring.signals.beat import Beat
 from monitoring.signals.child import Child
 from monitoring.signals.duplicates import Duplicates, has_no_body, is_of_no_task
+from monitoring.signals.messages import Messages
 from monitoring.signals.outages import Outages
 from monitoring.signals.parent import Parent
 from monitoring.signals.producer import Producer
@@ -45,7 +46,8 @@ class TradingCeleryIntegration(Integration):
         told = Told()
         vitals = Vitals(settings)
         child = Child(settings, names, held, told, recovery, vitals)
-        parent = Parent(settings, names, held, told)
+        messages = Messages(settings, names)
+        parent = Parent(settings, names, held, told, messages)
         #: Which log records become an event, a breadcrumb, a Sentry log.
         self.records = (Duplicates(parent), is_of_no_task, has_no_body)
         self._on_trace_error = child.on_trace_error
@@ -63,8 +65,8 @@ class TradingCeleryIntegration(Integration):
             (signals.task_retry, parent.on_task_retry),
             (signals.task_revoked, parent.on_task_revoked),
             (signals.task_internal_error, parent.on_task_internal_error),
-            (signals.task_unknown, parent.on_task_unknown),
-            (signals.task_rejected, parent.on_task_rejected),
+            (signals.task_unknown, messages.on_task_unknown),
+            (signals.task_rejected, messages.on_task_rejected),
             (signals.celeryd_init, outages.on_celeryd_init),
             (signals.worker_ready, outages.on_worker_ready),
             (signals.worker_process_shutdown, outages.on_process_stopping),

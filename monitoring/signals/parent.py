@@ -1,4 +1,4 @@
-"""What only the worker's main process sees: tasks killed, timed out hard, revoked, expired, unknown or unreadable.
+"""What only the worker's main process sees of a task: killed, timed out hard, revoked, expired, cut off.
 
 No task's scope is open here, so everything is taken from the signal and from the worker's own `Request`, which holds
 the message's headers and arguments. Each report has a scope of its own, and each (task id, attempt) is told once.
@@ -7,13 +7,11 @@ the message's headers and arguments. Each report has a scope of its own, and eac
 from __future__ import annotations
 
 import os
-import re
-import signal
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import sentry_sdk
 from celery.exceptions import Reject, TimeLimitExceeded, WorkerLostError
@@ -23,6 +21,7 @@ from monitoring.context import TradingContext
 from monitoring.crons import periodic
 from monitoring.latency import Clock, elapsed_ms, queue_wait_ms, rounded
 from monitoring.signals import destination, message
+from monitoring.signals.ambient import forget_ambient, join_trace
 from monitoring.signals.attempt import (
     QUEUE_WAIT,
     RUN_TIME,
@@ -32,37 +31,22 @@ from monitoring.signals.attempt import (
     excluded,
     number_breadcrumbs,
     tell,
+    text_of,
 )
+from monitoring.signals.ends import CLASSES, CUT_OFF, CUT_OFF_LATE, End, end_of, signal_name
 from monitoring.signals.memory import Memory
 from monitoring.signals.redelivery import tell_redelivery
 from monitoring.signals.requests import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from sentry_sdk._types import Event, Hint, LogLevelStr
 
     from monitoring.context import ArgumentNames
     from monitoring.settings import Settings
+    from monitoring.signals.messages import Messages
     from monitoring.signals.requests import HeldRequests, Told
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Tell how a task ended: its outcome, and the cause in plain words; None when its own error says it."""
-
-    outcome: str
-    cause: str | None
-
-
-_CUT_OFF: Final[tuple[str, LogLevelStr]] = "was cut off by a cold shutdown: nobody runs it again", "error"
-_CUT_OFF_LATE: Final[tuple[str, LogLevelStr]] = (
-    "was cut off because its worker had lost the broker, which delivers it again",
-    "warning",
-)
-
-#: Outcome -> the class that its record in `attempts` names.
-_CLASSES: Final = {"time_limit": "TimeLimitExceeded", "worker_lost": "WorkerLostError", "retry": "WorkerLostError"}
 
 
 @dataclass(slots=True, repr=False)  # a receiver's repr stands in Celery's log when it fails
@@ -73,6 +57,7 @@ class Parent:
     names: ArgumentNames
     held: HeldRequests
     told: Told
+    messages: Messages
     clock: Clock = field(default_factory=Clock)
     memory: Memory = field(default_factory=Memory)
     _told_pids: deque[int] = field(default_factory=lambda: deque(maxlen=1000))
@@ -167,7 +152,7 @@ class Parent:
             return
         # Celery cuts its tasks off at a cold shutdown; those with `acks_late`, of which this signal then says nothing,
         # also when it has lost the broker.
-        cause, level = _CUT_OFF_LATE if sender.acks_late else _CUT_OFF
+        cause, level = CUT_OFF_LATE if sender.acks_late else CUT_OFF
         with self._scope(sender, seen, End("terminated", cause)) as scope:
             _say(scope, sender.name, cause, "terminated", "fatal" if moves_money else level)
             self._count(sender.name, seen)
@@ -186,27 +171,9 @@ class Parent:
         )
         if not self.told.first(task_id, seen.retries):
             return
-        with self._scope(sender, seen, End("failure", str(exception))):
+        with self._scope(sender, seen, End("failure", text_of(exception))):
             sentry_sdk.capture_exception(exception)
             self._count(sender.name, seen)
-
-    def on_task_unknown(self, *, message: Any, name: str, **_: object) -> None:
-        """Report a message for a task that this worker does not have. The body stays here."""
-        with self._message_scope(message, "unknown_task", arguments_in(message)) as scope:
-            scope.fingerprint = ["unknown_task", name]
-            sentry_sdk.capture_message(f"Received a message for an unregistered task: {name}", level="error")
-            self._count(name, None)
-
-    def on_task_rejected(self, *, message: Any, exc: BaseException | None = None, **_: object) -> None:
-        """Report a message that is no task, or in a format that this worker refuses. The body stays here."""
-        self.on_unreadable(message, f"{type(exc).__name__}" if exc is not None else "it is no task message")
-
-    def on_unreadable(self, received: Any | None, why: str) -> None:
-        """Report a message that Celery only logs, with its queue and without its body."""
-        with self._message_scope(received, "invalid_message") as scope:
-            scope.fingerprint = ["invalid_message", why]
-            sentry_sdk.capture_message(f"Received a message that cannot be run: {why}", level="error")
-            self._count(None, None)
 
     def on_lost_and_requeued(self, job: int, error: BaseException) -> None:
         """Report a lost worker whose message goes back on the queue (`reject_on_worker_lost`); `job` is the pool's."""
@@ -225,7 +192,7 @@ class Parent:
             self._told_pids.append(seen.pid)
         carried = carried_by(seen.headers)
         with sentry_sdk.isolation_scope() as scope:
-            _forget_ambient(scope)
+            forget_ambient(scope)
             for crumb in carried.trail.crumbs:
                 scope.add_breadcrumb(crumb)
             kwargs = seen.kwargs if isinstance(seen.kwargs, dict) else {}
@@ -239,43 +206,17 @@ class Parent:
                 scope.set_tag("moves_money", "true")
             if seen.redelivered:
                 tell(scope, {"redelivered": "true"})
-            _join(scope, task.name, seen.headers)
+            join_trace(scope, task.name, seen.headers)
             scope.set_context("celery", self._celery_context(task, seen, carried))
             if end is not None:
                 tell(scope, {"outcome": end.outcome})
-                record = seen.record(carried, self.clock.wall(), _CLASSES.get(end.outcome), end.cause)
+                record = seen.record(carried, self.clock.wall(), CLASSES.get(end.outcome), end.cause)
                 trail = carried.trail.followed_by(record, ())
                 scope.set_context("attempts", {"records": [each.known() for each in trail.records]})
             scope.add_event_processor(partial(_numbered, seen.retries + 1))
             yield scope
             if end is not None and not requeued:
                 _end_periodic(seen, end.outcome)
-
-    @contextmanager
-    def _message_scope(
-        self,
-        received: Any,
-        outcome: str,
-        arguments: tuple[Any, Any] = ((), {}),  # nobody writes to it
-    ) -> Iterator[Any]:
-        """Open a scope that tells a message which became no request: by its headers, as far as it has any."""
-        with sentry_sdk.isolation_scope() as scope:
-            _forget_ambient(scope)
-            tell(scope, {"outcome": outcome})
-            if received is not None:
-                headers = received.headers if isinstance(received.headers, dict) else {}
-                found = self.names.context_of(any_task, *arguments)
-                found.over(carried_by(headers).context).bind(scope)
-                name, task_id, retries = (headers.get(key) for key in ("task", "id", "retries"))
-                attempt = str(retries + 1) if isinstance(retries, int) else None
-                task = name if isinstance(name, str) else None
-                tell(scope, {"queue": (received.delivery_info or {}).get("routing_key"), "task": task})
-                tell(scope, {"attempt": attempt})
-                if isinstance(task_id, str):
-                    scope.set_tag("celery_task_id", task_id)
-                _join(scope, task, headers)
-                scope.set_context("message", {"content_type": received.content_type, "size": len(received.body or "")})
-            yield scope
 
     def _celery_context(self, task: Any, seen: Seen, carried: message.Carried) -> dict[str, Any]:
         context = {
@@ -293,15 +234,15 @@ class Parent:
         }
         return {name: value for name, value in context.items() if value is not None}
 
-    def _run_time(self, seen: Seen | None) -> float | None:
-        return elapsed_ms(seen.time_start, self.clock.wall()) if seen is not None else None
+    def _run_time(self, seen: Seen) -> float | None:
+        return elapsed_ms(seen.time_start, self.clock.wall())
 
-    def _count(self, task: str | None, seen: Seen | None) -> None:
+    def _count(self, task: str, seen: Seen) -> None:
         """Count this end as every other: the run time is what the main process saw of it, 0 if it never started."""
-        if not self.settings.metrics or (task is not None and excluded(task, self.settings.metrics_exclude)):
+        if not self.settings.metrics or excluded(task, self.settings.metrics_exclude):
             return
         sentry_sdk.metrics.distribution(RUN_TIME, self._run_time(seen) or 0.0, unit="millisecond")
-        if seen is not None and seen.time_start is not None:
+        if seen.time_start is not None:
             wait = queue_wait_ms(seen.time_start, carried_by(seen.headers).published, seen.headers.get("eta"))
             if wait is not None:
                 sentry_sdk.metrics.distribution(QUEUE_WAIT, wait, unit="millisecond")
@@ -314,44 +255,6 @@ def _end_periodic(seen: Seen, outcome: str) -> None:
         run.end(outcome)
 
 
-def end_of(error: BaseException) -> End:
-    """Say in plain words what an error of the worker's main process means."""
-    if isinstance(error, TimeLimitExceeded):
-        return End("time_limit", f"ran into its hard time limit of {error.args[0]:g} s and was killed")
-    if not isinstance(error, WorkerLostError):
-        return End("failure", None)
-    text = str(error)
-    if killed := re.search(r"signal (\d+)", text):
-        number = int(killed[1])
-        hint = "; unless somebody sent it, the kernel was out of memory" if number == signal.SIGKILL else ""
-        return End("worker_lost", f"the process that ran it was killed by {signal_name(number)}{hint}")
-    if left := re.search(r"exitcode (-?\d+)", text):
-        return End("worker_lost", f"the process that ran it exited by itself with code {left[1]}")
-    return End("worker_lost", "the process that ran it is gone")
-
-
-def signal_name(number: Any) -> str:
-    """Return a signal's name; Celery gives it as a number, an enum or a text."""
-    try:
-        return signal.Signals(int(number)).name
-    except (TypeError, ValueError):
-        return str(number) if number else "no signal"
-
-
-def arguments_in(received: Any) -> tuple[Any, Any]:
-    """Return (args, kwargs) of a message, to find its context in; empty when they cannot be had. Never raises."""
-    try:
-        payload = received.payload
-        args, kwargs = (payload["args"], payload["kwargs"]) if isinstance(payload, dict) else payload[:2]
-    except Exception:  # noqa: BLE001  # somebody's message, on the way of reporting it
-        return (), {}
-    return args if isinstance(args, list | tuple) else (), kwargs if isinstance(kwargs, dict) else {}
-
-
-def any_task(*_: object, **__: object) -> None:
-    """Stand for a task that this worker does not have: any argument may be its own."""
-
-
 def _passed_the_tracer(einfo: Any) -> bool:
     """Say whether an error comes out of the process that ran the task, where `task_internal_error` has told it."""
     return "in trace_task" in str(getattr(einfo, "traceback", ""))
@@ -362,20 +265,6 @@ def _say(scope: Any, task: str, cause: str, kind: str, level: LogLevelStr) -> No
     sentry_sdk.capture_message(f"{task} {cause}", level=level)
 
 
-def _join(scope: Any, task: str | None, headers: Mapping[str, Any]) -> None:
-    """Put a report into the trace of its message."""
-    if task is not None:
-        scope.set_transaction_name(task, source="task")
-    trace = {key: headers.get(key) for key in ("sentry-trace", "baggage")}
-    scope.generate_propagation_context({key: value for key, value in trace.items() if isinstance(value, str)})
-
-
 def _numbered(attempt: int, event: Event, _: Hint) -> Event:
     number_breadcrumbs(event, attempt)
     return event
-
-
-def _forget_ambient(scope: Any) -> None:
-    """Drop what the main process gathered for all its tasks: breadcrumbs of others, a span of its own broker calls."""
-    scope.clear_breadcrumbs()
-    sentry_sdk.get_current_scope().span = None
