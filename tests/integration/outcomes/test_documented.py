@@ -14,7 +14,7 @@ pytestmark = pytest.mark.outcomes
 
 #: Set by the tests' application, or by the SDK for every process.
 NOT_OURS = {"odd", "environment", "release", "level"}
-OURS = ("task.", "trading.", "beat.", "monitoring.")
+OURS = ("task.", "trading.", "beat.", "queue.", "worker.", "monitoring.")
 
 
 def test_the_table_of_outcomes_is_the_tests_own_list() -> None:
