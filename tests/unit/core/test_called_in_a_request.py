@@ -11,7 +11,7 @@ from tests.unit.core.conftest import Start
 def test_a_task_called_in_a_request_leaves_the_requests_words_alone(sentry: Sentry, start: Start, app: Celery) -> None:
     """Tell what follows the call by the request's bot, not by the task's; and the task's own error by the task's."""
 
-    @app.task(name="buy", moves_money=True)  # type: ignore[untyped-decorator]  # Celery publishes no types
+    @app.task(name="buy", moves_money=True, shared=False)  # type: ignore[untyped-decorator]  # Celery publishes no types
     def buy(bot_id: str, exchange: str) -> None:
         monitoring.add_breadcrumb(f"asked {exchange} for {bot_id}")
         raise ValueError("no margin")
@@ -42,11 +42,11 @@ def test_a_task_called_in_a_request_leaves_the_requests_words_alone(sentry: Sent
 def test_a_task_run_by_an_order_is_no_order(sentry: Sentry, start: Start, app: Celery) -> None:
     """Keep what a task that moves money says of itself from the tasks that it runs eagerly."""
 
-    @app.task(name="fetch")  # type: ignore[untyped-decorator]  # Celery publishes no types
+    @app.task(name="fetch", shared=False)  # type: ignore[untyped-decorator]  # Celery publishes no types
     def fetch() -> None:
         raise ValueError("no candles")
 
-    @app.task(name="buy", moves_money=True)  # type: ignore[untyped-decorator]  # the same
+    @app.task(name="buy", moves_money=True, shared=False)  # type: ignore[untyped-decorator]  # the same
     def buy(bot_id: str) -> None:
         fetch.apply()
         raise ValueError(f"no margin for {bot_id}")
