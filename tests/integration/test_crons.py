@@ -9,6 +9,8 @@ from tests.harness.polling import wait_until
 from tests.harness.sentry import Sentry, attributed, attributes
 from tests.harness.stage import Stage
 
+pytestmark = pytest.mark.outcomes
+
 MINUTE_AGO = 60.5
 SCHEDULE: dict[str, dict[str, Any]] = {
     "succeeds": {"task": "succeed", "ago": MINUTE_AGO},

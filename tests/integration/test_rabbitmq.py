@@ -3,6 +3,7 @@
 # kombu types no constructors:
 # mypy: disable-error-code="no-untyped-call"
 
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from kombu.entity import Queue
 from tests.harness.polling import wait_until
 from tests.harness.rabbit import Rabbit, rabbit_missing
 from tests.harness.sentry import Sentry, attributed, tagged
+from tests.harness.server import free_port
 from tests.harness.stage import Stage
 from tests.harness.worker import Worker
+
+pytestmark = pytest.mark.outcomes
 
 APP = "tests.apps.rabbit"
 PATIENCE = 40.0
@@ -78,7 +82,6 @@ def signature(worker: Worker, name: str, **kwargs: Any) -> Signature:
     return worker.app.signature(f"tests.apps.{name}", kwargs=kwargs)
 
 
-@pytest.mark.outcomes
 def test_retries_carry_their_story(day: Sentry) -> None:
     """Bring all attempts to the last one, with what fits of their breadcrumbs, over a broker that bounds its frames."""
     event, *again = day.events(tagged(bot_id="talkative"))
@@ -90,7 +93,6 @@ def test_retries_carry_their_story(day: Sentry) -> None:
     assert earlier > {5}, "only the last attempt"
 
 
-@pytest.mark.outcomes
 def test_a_named_exchange_is_told_by_its_queue(day: Sentry) -> None:
     """Name the queue on both ends of a message that went through a topic exchange."""
     for bot, queue in (("named", "orders"), ("plain", "celery")):
@@ -105,7 +107,6 @@ def test_a_named_exchange_is_told_by_its_queue(day: Sentry) -> None:
     assert {span["data"]["messaging.destination.name"] for span in published} == {"order.new", "celery"}
 
 
-@pytest.mark.outcomes
 def test_a_redelivered_task_is_tagged(day: Sentry) -> None:
     """Say of a task that RabbitMQ gives to another worker, after the first was killed, that it may have run before."""
     ran = day.transactions(tagged(bot_id="again"))
@@ -148,6 +149,22 @@ def test_without_any_redis_rabbitmq_elects(stage: Stage, rabbit: Rabbit) -> None
     before = len(sampled())
     first.kill()
     wait_until(lambda: len(sampled()) > before + 4, "samples of the other", PATIENCE)
+
+
+def test_redis_away_costs_the_vitals_alone(stage: Stage, rabbit: Rabbit) -> None:
+    """Run tasks and stop in time while nobody answers at the address of the board; count what was not kept."""
+    stage.broker_url = rabbit.url
+    env = {"MONITORING_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "MONITORING_VITALS_SECONDS": "0.3"}
+    worker = stage.start_worker(app=APP, queue="celery", pool="solo", concurrency=1, env=env)
+    sent = worker.app.signature("tests.apps.trading.succeed", kwargs={"bot_id": "calm"})
+    assert sent.apply_async(routing_key="celery", exchange="celery").get(timeout=PATIENCE)
+    lost = attributed(reason="vitals")
+    wait_until(lambda: stage.sentry.metrics("monitoring.lost", lost), stage.sentry.summary, PATIENCE)
+    assert worker.log.count("vitals cannot be kept at the moment: ConnectionError") == 1
+    began = time.monotonic()
+    assert worker.stop() == 0
+    assert time.monotonic() - began < 15
+    assert not stage.sentry.events()
 
 
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

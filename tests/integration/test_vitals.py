@@ -11,6 +11,8 @@ from tests.harness.polling import wait_until
 from tests.harness.sentry import Sentry, attributed
 from tests.harness.stage import Stage
 
+pytestmark = pytest.mark.outcomes
+
 SPEED = {
     "MONITORING_VITALS_SECONDS": "0.25",
     "MONITORING_GONE_SECONDS": "3",
