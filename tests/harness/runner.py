@@ -17,12 +17,16 @@ MARK: Final = "TESTS_RUNNER_MARK"
 
 
 class Runner:
-    """Run a module of `worker.local` in a folder of its own; every process below it is found by a mark it inherits."""
+    """Run a module of `worker.local` in a folder of its own.
+
+    Every process below it is found by a mark in the environment that it inherits, or by the folder.
+    """
 
     def __init__(
         self, folder: Path, *arguments: str, module: str = "procfile", env: Mapping[str, str] | None = None
     ) -> None:
         self._mark = uuid4().hex
+        self._folder = folder.resolve()
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
         own = {MARK: self._mark, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-m", f"worker.local.{module}", *arguments]
@@ -60,7 +64,11 @@ class Runner:
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            # A server that writes its title over its environment has lost the mark, but not the folder it works in.
+            marked = process.environ().get(MARK) == self._mark
+            return marked or Path(process.cwd()).is_relative_to(self._folder)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 

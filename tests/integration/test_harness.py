@@ -11,8 +11,9 @@ import psutil
 import pytest
 from pytest_celery import CeleryTestSetup
 
+from tests.harness.runner import Runner
 from tests.harness.sentry import Sentry
-from tests.harness.server import Database, Server
+from tests.harness.server import Database, Server, free_port
 from tests.harness.stage import Stage
 from tests.harness.worker import Worker
 
@@ -157,3 +158,18 @@ def test_pytest_celery_worker_restarts(celery_setup: CeleryTestSetup) -> None:
     assert celery_setup.ready(ping=True)
     celery_setup.worker.kill()
     assert celery_setup.worker.container.status == "exited"
+
+
+def test_the_runner_sees_a_server_that_has_changed_its_title(tmp_path: Path) -> None:
+    """Find the embedded server among what the Procfile runner has started: it writes over its environment."""
+    procfile = tmp_path / "Procfile"
+    procfile.write_text("redis: exec python -m worker.local.valkey --port $REDIS_PORT --data $LOCAL_DATA/valkey\n")
+    runner = Runner(tmp_path, str(procfile), env={"REDIS_PORT": str(free_port())})
+    runner.await_line("Ctrl-C stops everything")
+    assert any("valkey-server" in line or "redis-server" in line for line in map(_command, runner.below()))
+    assert runner.stop(signal.SIGTERM) == 0
+    assert runner.close() == []
+
+
+def _command(process: psutil.Process) -> str:
+    return " ".join(process.cmdline())
