@@ -98,7 +98,7 @@ def test_killing_the_runner_outright_leaves_nothing_of_the_stack(start: Start) -
     stack.runner.await_line("five bots, 2 requests a second")
     stack.runner.await_line("succeeded in")
     stack.runner.process.popen.kill()
-    wait_until(lambda: not stack.runner.below(), lambda: f"the end of {stack.runner.below()}", 60)
+    wait_until(lambda: not stack.runner.below(), lambda: f"the end of {stack.runner.below()}", 120)
 
 
 def test_one_process_that_dies_stops_the_stack(start: Start) -> None:

@@ -37,7 +37,7 @@ class Runner:
         """Return everything written so far."""
         return self.process.logs().decode(errors="replace")
 
-    def await_line(self, text: str, timeout: float = 60.0) -> None:
+    def await_line(self, text: str, timeout: float = 120.0) -> None:
         """Wait until something was written; fail with the output when the runner ends without it."""
 
         def seen() -> bool:
@@ -49,7 +49,7 @@ class Runner:
 
         wait_until(seen, lambda: f"{text!r} in\n{self.output}", timeout)
 
-    def wait(self, timeout: float = 60.0) -> int:
+    def wait(self, timeout: float = 120.0) -> int:
         """Return the exit code."""
         return self.process.wait(timeout)
 
