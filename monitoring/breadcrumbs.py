@@ -168,7 +168,8 @@ def _moment(value: object) -> float | None:
         seconds = moment.timestamp() if isinstance(moment, datetime) else moment
     except (ValueError, OverflowError):
         return None
-    return round(seconds, 3) if _is_moment(seconds) else None
+    # A float, as it will be when it is read back: a breadcrumb that fitted once fits again.
+    return round(float(seconds), 3) if _is_moment(seconds) else None
 
 
 def _text(value: object) -> str:
