@@ -54,8 +54,8 @@ class SpoolError(Exception):
 class Spool:
     """Write, read and remove this process's files; take over those of the dead.
 
-    Safe from any thread. `limit` bounds the bytes of all processes together, by more than what is written within one
-    second. Nothing is made on disk before the first file.
+    Safe from any thread. `limit` bounds the bytes of all processes together; what others write within fifteen seconds
+    may come on top. Nothing is made on disk before the first file.
     """
 
     root: Path
@@ -130,7 +130,9 @@ class Spool:
                 self.usage.add(-size)
 
     def adopt(self) -> list[str]:
-        """Take over what dead processes have left; return the names, oldest first."""
+        """Take over what dead processes have left; return the names, oldest first. Called from time to time."""
+        if self.usage.counted:
+            self.usage.count()
         adopted: list[str] = []
         for folder in () if self._closed else owners(self.root):
             if folder == self._folder:

@@ -1,4 +1,4 @@
-"""How much of the disk the spool takes, over all processes; counted anew now and then, estimated in between."""
+"""How much of the disk the spool takes, over all processes: counted now and then, estimated in between."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: A count is good for this long; one that says "full" for a second, so that room is found soon after it is made.
-GOOD_SECONDS: Final = 5.0
-FULL_SECONDS: Final = 1.0
+#: How often the sender counts anew, once this process has had something to write. A full spool has tens of thousands of
+#: files, too many to be counted while a task waits.
+COUNT_SECONDS: Final = 15.0
 #: What the smallest file takes.
 BLOCK: Final = 4096
 
@@ -28,14 +28,22 @@ class Usage:
     _counted_at: float = -math.inf
 
     def allows(self, size: int, limit: float) -> bool:
-        """Say whether a file of `size` bytes fits into `limit`."""
+        """Say whether a file of `size` bytes fits into `limit`, by the last count and what is ours since."""
+        if not self.counted:
+            self.count()
+        return self._bytes + _blocks(size) <= limit
+
+    @property
+    def counted(self) -> bool:
+        """Whether anybody has asked yet."""
+        return self._counted_at != -math.inf
+
+    def count(self) -> None:
+        """Count what there is, if the last count is old."""
         now = self.clock()
-        full = self._bytes + _blocks(size) > limit
-        if now - self._counted_at > (FULL_SECONDS if full else GOOD_SECONDS):
-            self._bytes = sum(size for _, size in _walk(self.root))
+        if now - self._counted_at >= COUNT_SECONDS:
             self._counted_at = now
-            full = self._bytes + _blocks(size) > limit
-        return not full
+            self._bytes = sum(size for _, size in _walk(self.root))
 
     def add(self, size: int) -> None:
         """Count a file of ours that has come (or, below 0, gone)."""

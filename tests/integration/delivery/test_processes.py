@@ -33,12 +33,16 @@ def test_children_neither_copy_nor_lose_after_a_parents_event(stage: Stage) -> N
     assert [transactions[name] for name in names] == [1] * len(names)
 
 
-def test_recycled_children_lose_nothing_to_a_slow_sentry(stage: Stage) -> None:
-    """Five tasks per child at half a second per upload: the stock SDK loses 24 of 40 envelopes without a word."""
+@pytest.mark.parametrize(("option", "tasks"), [("--max-tasks-per-child=5", 20), ("--max-memory-per-child=1", 6)])
+def test_recycled_children_lose_nothing_to_a_slow_sentry(option: str, tasks: int, stage: Stage) -> None:
+    """Five tasks per child at half a second per upload: the stock SDK loses 24 of 40 envelopes without a word.
+
+    With a kilobyte of memory per child each task is its child's last.
+    """
     stage.sentry.faults = Faults(delay_seconds=0.5)
-    worker = stage.start_worker(concurrency=2, options=["--max-tasks-per-child", "5"])
+    worker = stage.start_worker(concurrency=2, options=[option])
     producer = stage.start_producer()
-    names = [f"bot-{number}" for number in range(20)]
+    names = [f"bot-{number}" for number in range(tasks)]
     fail(worker, producer, names)
     wait_received(stage, names)
     wait_until(
@@ -63,8 +67,6 @@ def test_processes_that_autoscale_adds_deliver(stage: Stage) -> None:
     names = [f"bot-{number}" for number in range(40)]
     fail(worker, producer, names)
     wait_received(stage, names)
-    pids = {event["contexts"]["celery"].get("pid") or event["tags"].get("pid") for event in stage.sentry.events()}
-    assert pids
 
 
 @pytest.mark.parametrize("pool", ["solo", "threads", "gevent", "eventlet"])

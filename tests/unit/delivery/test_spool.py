@@ -10,6 +10,7 @@ import pytest
 from monitoring.delivery import spool as spool_module
 from monitoring.delivery.forcing import FORCE_SECONDS
 from monitoring.delivery.spool import LOCK, REFUSED, Spool, SpoolError, files, kind_of, owners
+from monitoring.delivery.usage import COUNT_SECONDS
 from tests.harness.polling import wait_until
 
 LIMIT = 1 << 20
@@ -80,7 +81,8 @@ def test_a_child_starts_anew(root: Path) -> None:
 
 def test_the_bound_holds_over_all_processes(root: Path) -> None:
     """What does not fit is refused, by the blocks that files take; room that is made is found."""
-    one, other = (Spool(root, 5 * 4096, clock=lambda: 0.0) for _ in range(2))
+    now = [0.0]
+    one, other = (Spool(root, 5 * 4096, clock=lambda: now[0]) for _ in range(2))
     names = [one.put("event", b"x" * 4096) for _ in range(4)]
     other.put("event", b"x")
     with pytest.raises(SpoolError, match="full"):
@@ -89,6 +91,25 @@ def test_the_bound_holds_over_all_processes(root: Path) -> None:
         one.put("transaction", b"x", share=0.5)
     one.remove(names[0])
     assert one.put("event", b"x" * 4096)
+    one.remove(names[1])
+    with pytest.raises(SpoolError, match="full"):
+        other.put("event", b"x")
+    now[0] += COUNT_SECONDS
+    other.adopt()
+    assert other.put("event", b"x")
+
+
+def test_a_spool_that_was_full_from_the_start_is_found_to_have_room(root: Path) -> None:
+    """A process that never wrote anything counts again, too."""
+    now = [0.0]
+    one, other = (Spool(root, 4096, clock=lambda: now[0]) for _ in range(2))
+    name = one.put("event", b"x")
+    with pytest.raises(SpoolError, match="full"):
+        other.put("event", b"x")
+    one.remove(name)
+    now[0] += COUNT_SECONDS
+    other.adopt()
+    assert other.put("event", b"x")
 
 
 def test_what_is_refused_is_kept_with_its_reason_up_to_a_quarter(root: Path) -> None:
