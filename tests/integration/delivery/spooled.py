@@ -30,13 +30,19 @@ def spooled(stage: Stage, kind: str = "event", *, refused: bool = False) -> list
 
 
 def bots(events: list[dict[str, Any]]) -> Counter[str]:
-    """Count failures by the bot that they are about; what else a worker tells is none of the test's."""
+    """Count failures (or transactions) by the bot that they are about; what else a worker tells does not count."""
     return Counter(
         event["tags"]["bot_id"]
         for event in events
-        if "exception" not in event or event["exception"]["values"][-1]["type"] == "ExchangeError"
+        if event.get("type") == "transaction" or _class_of(event) == "ExchangeError"
         if "bot_id" in event.get("tags", {})
     )
+
+
+def _class_of(event: dict[str, Any]) -> str | None:
+    values = (event.get("exception") or {}).get("values") or [{}]
+    name: str | None = values[-1].get("type")
+    return name
 
 
 def fail(worker: Worker, producer: Producer, names: list[str]) -> None:

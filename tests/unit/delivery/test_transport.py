@@ -85,8 +85,8 @@ def test_under_pressure_the_oldest_go_and_every_one_is_counted(sentry: Sentry, s
     counted = sentry.lost()["queue_overflow", "transaction"]
     assert len(got) + counted == total
     assert 150 <= counted <= 250
-    assert min(got) > 0
-    assert total - 1 in got
+    # Some of the first are under way while the queue overflows, and come back to it.
+    assert max(set(range(total)) - set(got)) < 250
     assert lost(sentry)["queue_overflow", "transaction"] == counted
 
 
