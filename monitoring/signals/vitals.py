@@ -16,7 +16,7 @@ from monitoring.vitals.board import SCHEMES, Board
 from monitoring.vitals.heart import Heart
 from monitoring.vitals.pulse import Pulse
 from monitoring.vitals.queues import Queues
-from monitoring.vitals.sampler import Sampler
+from monitoring.vitals.sampler import LEASE_INTERVALS, Sampler
 from monitoring.vitals.snapshot import BEAT
 from monitoring.vitals.troubles import Limits
 
@@ -52,9 +52,11 @@ class Vitals:
         if self.pulse is None or self.heart is not None:
             return
         settings = self.settings
-        limits = Limits(settings.gone_seconds, settings.stall_seconds, settings.bot_budgets)
-        progress = Progress(sender)
         interval = settings.vitals_seconds
+        # A sign may come late: nobody is gone for missing one.
+        gone = max(settings.gone_seconds, LEASE_INTERVALS * interval)
+        limits = Limits(gone, settings.stall_seconds, settings.bot_budgets)
+        progress = Progress(sender)
         self.sampler = Sampler(
             name=sender.hostname,
             interval=interval,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from monitoring.vitals.snapshot import BEAT
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitoring.vitals.snapshot import Snapshot
 
 #: The lease outlives two looks that fail.
-LEASE_INTERVALS = 3
+LEASE_INTERVALS: Final = 3
 
 
 @dataclass(slots=True)
