@@ -110,7 +110,7 @@ def use_servers(*urls: object) -> None:
     texts = [own.get_secret_value()] if own is not None else []
     texts += [url for url in known if isinstance(url, str)]
     scrubbing.register_passwords(*texts)
-    _started.event_filter.count_in(shared_window(*texts))
+    _started.event_filter.count_in(shared_window(*texts, budget_seconds=_started.settings.redis_timeout))
 
 
 def event_filter() -> EventFilter | None:

@@ -228,6 +228,9 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
         default=None, alias="MONITORING_REDIS_URL"
     )
+    #: The longest that a failing task waits for that server to connect, and to answer; then its process counts alone
+    #: for a while. A server that is far away or speaks TLS needs more. Seconds.
+    redis_timeout: Seconds = Field(default=0.05, alias="MONITORING_REDIS_TIMEOUT")
     #: How the SDK sends spans: whole transactions, or each span by itself ("span first").
     trace_lifecycle: Literal["static", "stream"] = Field(default="static", alias="MONITORING_TRACE_LIFECYCLE")
     #: A task that runs longer is told as a warning, once per window; a task's own `slow_after` goes first. Seconds.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import redis
 
 from monitoring.filtering.local_window import LocalWindow
-from monitoring.filtering.shared_window import SCHEMES, SharedWindow
+from monitoring.filtering.shared_window import BUDGET_SECONDS, SCHEMES, SharedWindow
 from monitoring.forks import call_after_fork
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ class FailoverWindow:
         return answer
 
 
-def shared_window(*urls: str | None) -> Window:
+def shared_window(*urls: str | None, budget_seconds: float = BUDGET_SECONDS) -> Window:
     """Return a window for the first of these URLs that is Redis', with this process as the way out, else this process.
 
     A URL may be a list of some, separated by ';', as Celery takes it: the first counts. Nothing is connected before the
-    first failure.
+    first failure. `budget_seconds` holds for connecting and for each answer.
     """
     local = LocalWindow()
     known = (url.partition(";")[0] for url in urls if url is not None)
@@ -97,7 +97,7 @@ def shared_window(*urls: str | None) -> Window:
     if url is None:
         return local
     try:
-        return FailoverWindow(SharedWindow.from_url(url), local)
+        return FailoverWindow(SharedWindow.from_url(url, budget_seconds), local)
     except ValueError as error:
         # The URL may hold a password, and redis-py quotes parts of it.
         logger.warning(

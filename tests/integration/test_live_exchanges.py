@@ -38,6 +38,7 @@ def test_real_clients_are_told_rightly_and_leak_nothing(server: Server, tmp_path
     """Seven exchanges, six faults: the right kind and severity for each, a ban and a dead key once, and no secret."""
     database = server.new_database()
     env = {"LIVE_KEY": KEY, "LIVE_SECRET": SECRET, "LIVE_PASSPHRASE": PASSPHRASE, "MONITORING_DEBUG": ""}
+    env["MONITORING_REDIS_TIMEOUT"] = "5"  # a build machine may be slower than a network
     with Wire() as wire, ExchangeServer() as exchange:
         addresses = {fault: f"{exchange.url}/{fault}" for fault in ("hang", "torn", "html", "teapot", "echo")}
         addresses["refused"] = f"http://127.0.0.1:{free_port()}"

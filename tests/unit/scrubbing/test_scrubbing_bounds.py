@@ -145,9 +145,9 @@ def test_what_is_too_deep_or_too_much_is_replaced() -> None:
 def test_a_value_of_any_size_is_done_soon() -> None:
     """A giant value costs no more than the bound allows."""
     giant = [[f"api_key=abc{i} redis://:pw@host/0 " * 200] * 900 for i in range(900)]
-    start = time.perf_counter()
+    start = time.thread_time()
     scrub_value(giant)
-    assert time.perf_counter() - start < 3
+    assert time.thread_time() - start < 3
 
 
 SECTIONS = [
