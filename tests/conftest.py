@@ -1,6 +1,11 @@
 """The harness for every test; pytest-celery's own fixtures run over local processes unless `--docker` is given."""
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow now and then, which says nothing of a property.
+settings.register_profile("worker-monitoring", deadline=None)
+settings.load_profile("worker-monitoring")
 
 pytest_plugins = ["tests.harness.plugin"]
 
