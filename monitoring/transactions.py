@@ -33,18 +33,21 @@ def send(event: Any, scope: Scope) -> str | None:
     client = sentry_sdk.get_client()
     if client.transport is None or not _is_simple(event, client):
         return None
+    spans = len(event["spans"])
     told: Any = scope.apply_to_event(event, {}, client.options)
     if told is None:
         client.transport.record_lost_event("event_processor", data_category="transaction")
-        client.transport.record_lost_event("event_processor", data_category="span", quantity=len(event["spans"]) + 1)
+        client.transport.record_lost_event("event_processor", data_category="span", quantity=spans + 1)
         return ""
+    if (gone := spans - len(told.get("spans") or ())) > 0:
+        client.transport.record_lost_event("event_processor", data_category="span", quantity=gone)
     told["event_id"] = uuid.uuid4().hex
     told = {**_constants(client), **scrubbing.scrub_transaction(told, {})}
-    trace = told["contexts"]["trace"].pop("dynamic_sampling_context", None)
+    place = (told.get("contexts") or {}).get("trace") or {}  # a section that could not be scrubbed is another
+    trace = place.pop("dynamic_sampling_context", None)
     headers = {"event_id": told["event_id"], "sent_at": _iso(datetime.now(UTC))}
     envelope = Envelope(headers={**headers, "trace": trace} if trace else cast("Any", headers))
-    payload = PayloadRef(bytes=_json(told, client), json=told)
-    envelope.add_item(Item(payload=payload, type="transaction", content_type="application/json"))
+    envelope.add_item(Item(payload=_payload(told, client), type="transaction", content_type="application/json"))
     client.transport.capture_envelope(envelope)
     return cast("str", told["event_id"])
 
@@ -60,16 +63,13 @@ def _is_simple(event: Any, client: BaseClient) -> bool:
     )
 
 
-def _json(event: Any, client: BaseClient) -> bytes:
+def _payload(event: Any, client: BaseClient) -> PayloadRef:
     try:
-        return _encode(event)
+        text = json.dumps(event, separators=(",", ":"), allow_nan=False, default=_moment)
     except (TypeError, ValueError):
         # The application has put something on a span that is no JSON: what that becomes is the SDK's to say.
-        return _encode(serialize(event, max_request_body_size=client.options["max_request_body_size"]))
-
-
-def _encode(event: Any) -> bytes:
-    return json.dumps(event, separators=(",", ":"), allow_nan=False, default=_moment).encode()
+        return PayloadRef(json=serialize(event, max_request_body_size=client.options["max_request_body_size"]))
+    return PayloadRef(bytes=text.encode(), json=event)
 
 
 def _moment(value: object) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sentry_sdk.scope import Scope
 from sentry_sdk.traces import NoOpStreamedSpan
 from sentry_sdk.tracing import NoOpSpan
-from sentry_sdk.utils import disable_capture_event
+from sentry_sdk.utils import capture_internal_exceptions, disable_capture_event
 
 from monitoring import transactions
 
@@ -92,8 +92,10 @@ class LazyScope(AttemptScope):
             if type(self) is not LazyScope:
                 return  # another thread was here first
             fork = copy(self._origin)
-            # Told before anything of it shows: another thread may read this scope without waiting for us.
-            self._tell(fork)
+            # Told before anything of it shows: another thread may read this scope without waiting for us. Whoever looks
+            # may be the application, and nothing of ours is raised into that.
+            with capture_internal_exceptions():
+                self._tell(fork)
             for slot in _SLOTS:
                 _set(self, slot, getattr(fork, slot))
             # From here on it is a scope like any other, at no cost.

@@ -294,3 +294,51 @@ def test_what_is_set_before_anybody_looks_stays() -> None:
         assert scopes.isolation._level == "fatal"
     finally:
         scopes.close()
+
+
+@pytest.mark.unjudged("relay", reason="the event is what an application's processor has left of it")
+@pytest.mark.parametrize("left", ["nothing", "no trace", "no spans", "not a number"])
+def test_what_a_processor_does_to_a_transaction_is_its_own_affair(
+    sentry: Sentry, start: Start, app: Celery, left: str
+) -> None:
+    """An application's event processor may drop a transaction, parts of it, or spoil it: no task is harmed by that."""
+
+    def process(event: Any, _: Any) -> Any:
+        if event.get("type") != "transaction" or left == "nothing":
+            return None
+        if left == "no trace":
+            del event["contexts"]["trace"]
+        elif left == "no spans":
+            event["spans"] = []
+        else:
+            event["tags"]["odd"] = float("nan")
+        return event
+
+    start(traces_sample_rate=1.0)
+    ran: list[int] = []
+    sentry_sdk.get_global_scope().add_event_processor(process)
+    run(app, lambda: ran.append(1), sampled="-1")
+    monitoring.flush()
+    assert ran == [1]
+    assert len(measured(sentry, 1)) == 2
+    if left == "no spans":
+        (transaction,) = sentry.wait_for("transaction", 1)
+        assert transaction["spans"] == []
+        assert sentry.lost()["event_processor", "span"] == 1
+    elif left == "nothing":
+        assert sentry.lost()["event_processor", "transaction"] == 1
+        assert sentry.lost()["event_processor", "span"] == 2
+
+
+def test_a_scope_that_cannot_be_told_is_a_scope_all_the_same() -> None:
+    """Whoever looks first may be the application: an error of ours is not raised into it."""
+
+    def tell(_: Scope) -> None:
+        raise RuntimeError("an error of ours")
+
+    scopes = AttemptScopes(tell, tell)
+    try:
+        sentry_sdk.set_tag("desk", "fx")
+        assert scopes.isolation._tags["desk"] == "fx"
+    finally:
+        scopes.close()
