@@ -21,6 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from monitoring.local.envelope import Limits, decompress, parse
 
+#: What this package tells of every task; a worker's other metrics are few, and not counted here.
+TASK_METRICS = frozenset({"task.run_time", "task.queue_wait"})
 MAX_BODY = 100 * 1024 * 1024
 
 received: dict[str, list[tuple[bool, str, bytes]]] = defaultdict(list)
@@ -99,6 +101,8 @@ def _in_envelope(plain: bytes) -> Counter[str]:
         found[item.type] += len(item.entries)
         if item.type == "transaction":
             found["tasks"] += item.content["contexts"]["trace"]["op"] == "queue.task.celery"
+        elif item.type == "trace_metric":
+            found["metrics"] += sum(entry["name"] in TASK_METRICS for entry in item.entries)
         elif item.type == "span":
             ops = [entry["attributes"].get("sentry.op", {}).get("value") for entry in item.entries]
             found["tasks"] += ops.count("queue.task.celery")

@@ -79,7 +79,7 @@ def delivered(sampled: int, received: Mapping[str, int]) -> dict[str, Any]:
     return {
         "sampled": sampled,
         "delivered": received.get("tasks", 0),
-        "metrics": received.get("trace_metric", 0),
+        "metrics": received.get("metrics", 0),
         "requests": received.get("requests", 0),
         "kilobytes": round(received.get("bytes", 0) / 1000, 1),
         # What the sampler left out on purpose is no loss.
