@@ -7,7 +7,7 @@ A breadcrumb is the SDK's own dictionary; its attempt number stands in `data.att
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -78,13 +78,18 @@ class Trail:
     crumbs: tuple[Crumb, ...] = ()
     dropped: int = 0
 
-    def followed_by(self, record: AttemptRecord, crumbs: Iterable[Crumb]) -> Trail:
-        """Return the trail after one more attempt; `crumbs` are all it knew, the earlier attempts' included."""
+    def followed_by(self, record: AttemptRecord, crumbs: Iterable[Crumb] = (), dropped: int = 0) -> Trail:
+        """Return the trail after one more attempt, which left these breadcrumbs and `dropped` that it no longer has."""
         records = (*self.records, record)
         if len(records) > MAX_RECORDS:
             # The first error and the latest ones tell the story; the middle repeats them.
             records = (records[0], *records[-(MAX_RECORDS - 1) :])
-        return replace(self, records=records, crumbs=tuple(crumbs))
+        return Trail(records, (*self.crumbs, *crumbs), self.dropped + dropped)
+
+    def known(self) -> dict[str, Any]:
+        """Return what Sentry's `attempts` context shows."""
+        dropped = {"dropped_breadcrumbs": min(self.dropped, MAX_DROPPED)} if self.dropped else {}
+        return {"records": [record.known() for record in self.records], **dropped}
 
     def packed(self, limit: int) -> dict[str, Any]:
         """Return the trail as JSON values of at most `limit` bytes; the oldest breadcrumbs go, and are counted.

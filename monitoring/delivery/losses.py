@@ -17,6 +17,8 @@ LOST: Final = "monitoring.lost"
 #: Errors that are in memory alone, because the spool could not take them.
 UNSPOOLED: Final = "monitoring.unspooled"
 SUPPRESSED: Final = "monitoring.suppressed"
+#: The reason of an error or transaction that was sent without some of its parts, because Sentry takes no larger one.
+CUT: Final = "cut_to_size"
 
 #: Reasons of the SDK's that are somebody's choice: Sentry is told, and nothing is lost.
 BY_CHOICE: Final = frozenset({"before_send", "event_processor", "sample_rate"})

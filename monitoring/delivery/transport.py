@@ -18,11 +18,11 @@ from sentry_sdk.consts import EndpointType
 from sentry_sdk.envelope import Envelope, Item
 from sentry_sdk.transport import HttpTransport
 
-from monitoring.delivery import wire
+from monitoring.delivery import fitting, wire
 from monitoring.delivery.answer import Answer, Verdict, verdict_of
 from monitoring.delivery.connection import Address, Connection
 from monitoring.delivery.link import Link
-from monitoring.delivery.losses import TOLD_BY_SENTRY, UNSPOOLED, report_of
+from monitoring.delivery.losses import CUT, TOLD_BY_SENTRY, UNSPOOLED, count_lost, report_of
 from monitoring.delivery.notices import Notices
 from monitoring.delivery.pooled import PooledConnection
 from monitoring.delivery.sender import Sender
@@ -103,7 +103,7 @@ class WorkerTransport(HttpTransport):
 
     def _make_durable(self, parcel: Parcel, spool: Spool) -> None:
         try:
-            text = wire.plain(cast("Envelope", parcel.envelope))
+            text = self._text(cast("Envelope", parcel.envelope))
             parcel.file = spool.put(parcel.kind, text)
         except SpoolError as error:
             # Not lost: it goes by memory alone, as everything does without a spool.
@@ -180,7 +180,7 @@ class WorkerTransport(HttpTransport):
             self.lose(parcel, "network_error")
             return
         try:
-            text = wire.plain(cast("Envelope", parcel.envelope))
+            text = self._text(cast("Envelope", parcel.envelope))
             parcel.file = self._spool.put(parcel.kind, text, force=False, share=BULK_SHARE)
         except SpoolError:
             self.lose(parcel, "cache_overflow")
@@ -214,12 +214,22 @@ class WorkerTransport(HttpTransport):
                 return None
             envelope = parcel.envelope = Envelope(headers=envelope.headers, items=kept)
         try:
-            return wire.packed(wire.plain(envelope))
+            return wire.packed(self._text(envelope))
         except Exception:
             # As the SDK does: what cannot be written as JSON is nobody's to send.
             logger.debug("an envelope could not be written", exc_info=True)
             self.lose(parcel, "internal_sdk_error")
             return None
+
+    def _text(self, envelope: Envelope) -> bytes:
+        """Return an envelope as text, without an item that Sentry refuses for its size; count what had to go."""
+        for item in envelope.items:
+            gone = fitting.fit(item) if item.type in fitting.FITTED else None
+            if gone:
+                count_lost(CUT)
+                if gone["spans"]:
+                    self.record_lost_event("buffer_overflow", "span", quantity=gone["spans"])
+        return wire.plain(envelope)
 
     def _packed_file(self, parcel: Parcel, name: str) -> bytes | None:
         text, parcel.text = parcel.text, None

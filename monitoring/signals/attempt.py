@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import sentry_sdk
+
 from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.context import ArgumentNames, TradingContext
 from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's field
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sentry_sdk import Scope
     from sentry_sdk._types import Event, Hint
 
+    from monitoring.breadcrumbs import Trail
 
 RUN_TIME: Final = "task.run_time"
 QUEUE_WAIT: Final = "task.queue_wait"
@@ -97,8 +100,6 @@ class Attempt:
     def open(self) -> None:
         """Put the attempt's own scopes in force; see `scopes`."""
         self.scopes = AttemptScopes(self._tell_isolation, self._tell_current)
-        for crumb in self.carried.trail.crumbs:
-            self.scopes.isolation.add_breadcrumb(crumb)
 
     def words(self) -> dict[str, str]:
         """Return what everything that the attempt produces is told with."""
@@ -156,11 +157,11 @@ class Attempt:
         contexts["celery"] = self._celery_context()
         if event.get("type") == "transaction":
             return event
-        trail = self.carried.trail.followed_by(self.record(self.error), ())
-        contexts["attempts"] = {"records": [record.known() for record in trail.records]}
-        if self.carried.trail.dropped:
-            contexts["attempts"]["dropped_breadcrumbs"] = self.carried.trail.dropped
-        number_breadcrumbs(event, self.number)
+        # The scope keeps the latest breadcrumbs of this attempt alone: a talkative one does not push out the others'.
+        dropped = sentry_sdk.get_isolation_scope()._n_breadcrumbs_truncated  # noqa: SLF001  # no public reader for it
+        trail = self.carried.trail.followed_by(self.record(self.error), dropped=dropped)
+        contexts["attempts"] = trail.known()
+        number_breadcrumbs(event, self.number, trail)
         return event
 
     def _celery_context(self) -> dict[str, Any]:
@@ -181,11 +182,14 @@ class Attempt:
         return {name: value for name, value in context.items() if value is not None}
 
 
-def number_breadcrumbs(event: Event, attempt: int) -> None:
-    """Give each breadcrumb its attempt's number, and put them in that order: the clocks of two machines may not."""
-    crumbs = event.get("breadcrumbs")
+def number_breadcrumbs(event: Event, attempt: int, trail: Trail) -> None:
+    """Add the breadcrumbs of the trail, give each the number of its attempt, and put them in that order.
+
+    The order of time is another one when the clocks of two machines disagree.
+    """
+    crumbs = event.get("breadcrumbs")  # every event of the SDK's has some, maybe none in it; a check-in has not
     if isinstance(crumbs, dict):
-        values = numbered(crumbs.get("values", []), attempt)
+        values = numbered([*trail.crumbs, *crumbs.get("values", [])], attempt)
         crumbs["values"] = sorted(values, key=lambda crumb: crumb["data"]["attempt"])
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from sentry_sdk._types import Event, Hint, LogLevelStr
 
+    from monitoring.breadcrumbs import Trail
     from monitoring.context import ArgumentNames
     from monitoring.settings import Settings
     from monitoring.signals.messages import Messages
@@ -193,8 +194,6 @@ class Parent:
         carried = carried_by(seen.headers)
         with sentry_sdk.isolation_scope() as scope:
             forget_ambient(scope)
-            for crumb in carried.trail.crumbs:
-                scope.add_breadcrumb(crumb)
             kwargs = seen.kwargs if isinstance(seen.kwargs, dict) else {}
             args = seen.args if isinstance(seen.args, list | tuple) else ()
             found = context_of(self.names, task, args, kwargs)
@@ -211,9 +210,8 @@ class Parent:
             if end is not None:
                 tell(scope, {"outcome": end.outcome})
                 record = seen.record(carried, self.clock.wall(), CLASSES.get(end.outcome), end.cause)
-                trail = carried.trail.followed_by(record, ())
-                scope.set_context("attempts", {"records": [each.known() for each in trail.records]})
-            scope.add_event_processor(partial(_numbered, seen.retries + 1))
+                scope.set_context("attempts", carried.trail.followed_by(record).known())
+            scope.add_event_processor(partial(_numbered, seen.retries + 1, carried.trail))
             yield scope
             if end is not None and not requeued:
                 _end_periodic(seen, end.outcome)
@@ -265,6 +263,6 @@ def _say(scope: Any, task: str, cause: str, kind: str, level: LogLevelStr) -> No
     sentry_sdk.capture_message(f"{task} {cause}", level=level)
 
 
-def _numbered(attempt: int, event: Event, _: Hint) -> Event:
-    number_breadcrumbs(event, attempt)
+def _numbered(attempt: int, trail: Trail, event: Event, _: Hint) -> Event:
+    number_breadcrumbs(event, attempt, trail)
     return event

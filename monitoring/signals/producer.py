@@ -90,9 +90,10 @@ def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> mess
     eta = timestamp(headers["eta"]) if headers.get("eta") else None
     cause = _retry_cause()
     attempt.error = cause
-    crumbs = sentry_sdk.get_isolation_scope()._breadcrumbs  # noqa: SLF001  # the scope has no public reader for them
+    scope = sentry_sdk.get_isolation_scope()
+    crumbs, dropped = scope._breadcrumbs, scope._n_breadcrumbs_truncated  # noqa: SLF001  # no public reader for them
     record = attempt.record(cause, max(0.0, eta - now) if eta is not None else 0.0)
-    trail = attempt.carried.trail.followed_by(record, numbered(list(crumbs), attempt.number))
+    trail = attempt.carried.trail.followed_by(record, numbered(list(crumbs), attempt.number), dropped)
     first = attempt.carried.first_published
     # What the attempt bound for itself goes on, except that new arguments may say otherwise: the next one looks.
     return message.Carried(now, first if first is not None else now, TradingContext.current(), trail)
@@ -107,7 +108,7 @@ def _after_lost_worker(lost: Seen, headers: dict[str, Any], now: float) -> messa
         lost.record(carried, now, "WorkerLostError", text),
         retry_delay_s=rounded(max(0.0, eta - now) if eta is not None else 0.0),
     )
-    trail = carried.trail.followed_by(record, carried.trail.crumbs)
+    trail = carried.trail.followed_by(record)
     first = carried.first_published
     return message.Carried(now, first if first is not None else now, carried.context, trail)
 

@@ -12,6 +12,7 @@ from flask_app.publishing import STEP_SECONDS
 from monitoring.breadcrumbs import MAX_CRUMBS, MAX_DATA, MAX_MESSAGE, MAX_RECORDS
 from monitoring.cli import EX_CONFIG, MONITOR, monitor
 from monitoring.context import MAX_VALUE
+from monitoring.delivery.fitting import MOST_BYTES
 from monitoring.delivery.forcing import FORCE_SECONDS
 from monitoring.filtering.errors import EXCHANGE_ERRORS
 from monitoring.local.pages import MAX_LIMIT, ROUTES
@@ -45,6 +46,7 @@ SAID: Final = (
     ("explanation/trail.md", f"message | {MAX_MESSAGE} characters"),
     ("explanation/trail.md", f"data | {MAX_DATA} bytes"),
     ("explanation/trail.md", f"| {LONGEST_HEADER // 1024} KiB |"),
+    ("explanation/delivery.md", f"larger than {MOST_BYTES:,} bytes"),
     ("explanation/latency.md", f"`MONITORING_SLOW_TASK_SECONDS`, {DEFAULTS['slow_task_seconds']:g} s"),
     ("explanation/latency.md", f"once per window of {DEFAULTS['slow_task_window_seconds']:g} s"),
     ("explanation/no-harm.md", f"`MONITORING_SHUTDOWN_TIMEOUT` ({DEFAULTS['shutdown_timeout']:g} s)"),

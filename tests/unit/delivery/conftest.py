@@ -51,7 +51,14 @@ def envelope(kind: str, number: int, **more: Any) -> Envelope:
     """Return an envelope with one item that tells its number."""
     payload = {"event_id": f"{number:032x}", "number": number, "platform": "python", **more}
     if kind == "transaction":
-        payload |= {"type": "transaction", "transaction": "t", "start_timestamp": 1.0, "timestamp": 2.0, "spans": []}
+        payload = {
+            "type": "transaction",
+            "transaction": "t",
+            "start_timestamp": 1.0,
+            "timestamp": 2.0,
+            "spans": [],
+            **payload,
+        }
     headers = {"event_id": payload["event_id"], "sent_at": "2026-01-01T00:00:00.000000Z"}
     return Envelope(headers, [Item(PayloadRef(json=payload), type=kind)])
 
