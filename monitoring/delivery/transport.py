@@ -85,6 +85,7 @@ class WorkerTransport(HttpTransport):
         self._spool = self._spool_of(self.place, self.spool_bytes)
         self._sender = Sender(self, lambda: Link[Parcel](self._open))
         self._worker = _Worker(self._sender)  # type: ignore[assignment]  # what the SDK asks of its own
+        self._encoding = wire.encoding_for(self._compression_algo)
         self._address = self._address_of()
         call_after_fork(self._forget_parent)
 
@@ -194,6 +195,13 @@ class WorkerTransport(HttpTransport):
         with self._losses_lock:  # the SDK counts from every thread, and calls itself
             super().record_lost_event(reason, data_category, item, quantity=quantity)
 
+    def record_unsampled(self, reason: str, categories: Iterable[Any]) -> None:
+        """Count one of each category that sampling leaves out. It runs for most tasks: one lock, and no item to read."""
+        if self.options["send_client_reports"]:
+            with self._losses_lock:
+                for category in categories:
+                    self._discarded_events[category, reason] += 1
+
     def limited(self, category: str) -> bool:
         """Say whether Sentry wants nothing of this category for now."""
         return bool(self._disabled_until) and self._check_disabled(category)
@@ -214,7 +222,7 @@ class WorkerTransport(HttpTransport):
                 return None
             envelope = parcel.envelope = Envelope(headers=envelope.headers, items=kept)
         try:
-            return wire.packed(self._text(envelope))
+            return wire.packed(self._text(envelope), self._encoding)
         except Exception:
             # As the SDK does: what cannot be written as JSON is nobody's to send.
             logger.debug("an envelope could not be written", exc_info=True)
@@ -234,13 +242,13 @@ class WorkerTransport(HttpTransport):
     def _packed_file(self, parcel: Parcel, name: str) -> bytes | None:
         text, parcel.text = parcel.text, None
         if text is not None and not self._failing:
-            return wire.packed(text)
+            return wire.packed(text, self._encoding)
         spool = cast("Spool", self._spool)
         text = text or spool.read(name)
         if text is None:
             return None  # an operator has dropped it
         try:
-            return wire.packed(wire.sent_now(text))
+            return wire.packed(wire.sent_now(text), self._encoding)
         except ValueError:
             spool.refuse(name, "it is no envelope")
             return None
@@ -343,7 +351,7 @@ class WorkerTransport(HttpTransport):
                 "User-Agent": str(self._auth.client),
                 "X-Sentry-Auth": self._auth.to_header(),
                 "Content-Type": "application/x-sentry-envelope",
-                "Content-Encoding": wire.ENCODING,
+                "Content-Encoding": self._encoding,
             },
             socket_options=pool.get("socket_options") or (),
             ca_certs=pool.get("ca_certs"),

@@ -16,11 +16,13 @@ from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME, Sp
 # Private, but the one place that knows the SDK's rules: parent first, then the rate, less under backpressure.
 from sentry_sdk.tracing_utils import Baggage, _make_sampling_decision, has_span_streaming_enabled
 
+from monitoring.delivery.transport import WorkerTransport
 from monitoring.spans import ORIGIN, AnySpan, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sentry_sdk._types import EventDataCategory
     from sentry_sdk.client import BaseClient
     from sentry_sdk.scope import Scope
 
@@ -102,10 +104,17 @@ def _is_ours(client: BaseClient, headers: Mapping[str, str]) -> bool:
 
 
 def _count_unsampled(client: BaseClient, reason: str) -> None:
-    if client.transport is not None:
-        if not has_span_streaming_enabled(client.options):
-            client.transport.record_lost_event(reason, data_category="transaction")
-        client.transport.record_lost_event(reason, data_category="span")
+    categories = _STREAMED if has_span_streaming_enabled(client.options) else _WHOLE
+    if isinstance(client.transport, WorkerTransport):
+        client.transport.record_unsampled(reason, categories)
+    elif client.transport is not None:  # the application's own
+        for category in categories:
+            client.transport.record_lost_event(reason, data_category=category)
+
+
+#: What an unsampled trace leaves out, as Sentry counts it: a transaction and its first span, or a span.
+_WHOLE: Final[tuple[EventDataCategory, ...]] = ("transaction", "span")
+_STREAMED: Final[tuple[EventDataCategory, ...]] = ("span",)
 
 
 def begin(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace | None:

@@ -1,5 +1,7 @@
 """From an envelope to Sentry and back: what is tried again, what is counted, what goes first."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -12,6 +14,7 @@ from monitoring.delivery import sender, waiting
 from monitoring.local.faults import Faults
 from tests.harness.polling import wait_until
 from tests.harness.sentry import Sentry, attributes
+from tests.harness.wire import Wire
 from tests.unit.delivery.conftest import Start, envelope, numbers
 
 HANGING = Faults(hang=True)
@@ -36,6 +39,32 @@ def test_everything_arrives_once_and_in_order(sentry: Sentry, start: Start) -> N
     assert sorted(numbers(sentry.transactions())) == list(range(50))
     assert numbers(sentry.events()) == [50]
     assert lost(sentry) == Counter()
+
+
+@pytest.mark.parametrize(
+    ("options", "encoding"),
+    [({}, "br"), ({"_experiments": {"transport_compression_algo": "gzip"}}, "gzip")],
+)
+@pytest.mark.parametrize("frames", [0, 400])
+def test_a_body_is_packed_as_it_says(options: dict[str, Any], encoding: str, frames: int, start: Start) -> None:
+    """In brotli where it is installed, in gzip where that is asked for: errors and transactions, short and long."""
+    more = {"extra": {str(frame): "binance refuses BTC/USDT" * 2 for frame in range(frames)}}
+    with Wire() as wire:
+        transport = start(dsn=wire.dsn, **options)
+        transport.capture_envelope(envelope("transaction", 1, **more))
+        transport.capture_envelope(envelope("event", 2, **more))
+        transport.flush(5)
+    assert sorted(wire.kinds()) == ["event", "transaction"]
+    assert [payload["extra"] for kind in ("event", "transaction") for payload in wire.entries(kind)] == [more["extra"]] * 2
+    assert all(f"Content-Encoding: {encoding}\n" in head for head, _ in wire.requests)
+
+
+def test_without_brotli_there_is_gzip() -> None:
+    """The package is optional; a process that cannot import it sends what everybody reads."""
+    blocked = "import sys; sys.modules['brotli'] = None; from monitoring.delivery import wire; "
+    program = blocked + "print(wire.encoding_for('br'), wire.packed(b'{}', wire.encoding_for('br'))[:2].hex())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["gzip", "1f8b"]
 
 
 def test_an_envelope_says_when_it_is_sent_and_not_when_it_was_made(sentry: Sentry, start: Start) -> None:
