@@ -196,7 +196,7 @@ class WorkerTransport(HttpTransport):
             super().record_lost_event(reason, data_category, item, quantity=quantity)
 
     def record_unsampled(self, reason: str, categories: Iterable[Any]) -> None:
-        """Count one of each category that sampling leaves out. It runs for most tasks: one lock, and no item to read."""
+        """Count one of each category that sampling leaves out. Runs for most tasks: one lock, no item to read."""
         if self.options["send_client_reports"]:
             with self._losses_lock:
                 for category in categories:
