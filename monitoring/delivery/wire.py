@@ -52,7 +52,7 @@ def encoding_for(wanted: str | None) -> str:
 
     `_experiments={"transport_compression_algo": "gzip"}` among the options of `init_sentry` asks for gzip.
     """
-    return wanted if wanted in _PACKERS else GZIP
+    return wanted if wanted is not None and wanted in _PACKERS else GZIP
 
 
 def packed(text: bytes, encoding: str) -> bytes:
@@ -70,7 +70,7 @@ def _brotlied(text: bytes) -> bytes:
     return body
 
 
-_PACKERS: Final[Mapping[str | None, Callable[[bytes], bytes]]] = {
+_PACKERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     GZIP: _gzipped,
     **({"br": _brotlied} if brotli is not None else {}),
 }
