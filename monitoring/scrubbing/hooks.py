@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from monitoring.scrubbing import entries
 from monitoring.scrubbing.attachments import scrub_attachments
 from monitoring.scrubbing.marks import FAILED
 from monitoring.scrubbing.readings import ANYWHERE
@@ -68,12 +69,13 @@ def scrub_log(log: Log, hint: Hint) -> Log:  # noqa: ARG001  # the SDK's signatu
     cleaned = _scrub_item(
         log, {"attributes": _log_attributes(log)}, ("severity_text", "severity_number", "time_unix_nano", "trace_id")
     )
-    return cast("Log", cleaned)
+    return cast("Log", entries.bounded(cleaned, entries.LARGER))
 
 
 def scrub_metric(metric: Metric, hint: Hint) -> Metric:  # noqa: ARG001  # the SDK's signature
     """Return the metric without secrets in name or attributes (`before_send_metric`)."""
-    return cast("Metric", _scrub_item(metric, {}, ("timestamp", "type", "value", "unit", "trace_id", "span_id")))
+    cleaned = _scrub_item(metric, {}, ("timestamp", "type", "value", "unit", "trace_id", "span_id"))
+    return cast("Metric", entries.bounded(cleaned, entries.METRIC))
 
 
 def scrub_span(span: SpanJSON, hint: Hint) -> SpanJSON:  # noqa: ARG001  # the SDK's signature
@@ -88,7 +90,7 @@ def scrub_span(span: SpanJSON, hint: Hint) -> SpanJSON:  # noqa: ARG001  # the S
         "end_timestamp",
         "_segment_span",
     )
-    return cast("SpanJSON", _scrub_item(span, {}, kept))
+    return cast("SpanJSON", entries.bounded(_scrub_item(span, {}, kept), entries.LARGER))
 
 
 def scrub_text(text: str) -> str:

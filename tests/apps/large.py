@@ -19,8 +19,9 @@ LETTER = "价"
 
 @app.task(bind=True)
 def overflow(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "", letter: str = LETTER) -> NoReturn:
-    """Leave more than Sentry takes in breadcrumbs, in a context, in variables and in the error's own text."""
+    """Leave more than Sentry takes in breadcrumbs, a context, an attribute, variables and the error's own text."""
     book = f"{letter * 7} " * 10_000
+    sentry_sdk.get_isolation_scope().set_attribute("book", book)
     sentry_sdk.set_context("book", {"bids": book})
     for number in range(100):
         monitoring.add_breadcrumb(f"{number} {book}")

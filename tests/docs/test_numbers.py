@@ -18,6 +18,7 @@ from monitoring.filtering.errors import EXCHANGE_ERRORS
 from monitoring.local.pages import MAX_LIMIT, ROUTES
 from monitoring.preflight.facts import ASK_SECONDS
 from monitoring.scrubbing.encodings import SHORTEST_SECRET
+from monitoring.scrubbing.entries import LARGER, METRIC
 from monitoring.scrubbing.registry import LONGEST_SECRET, MOST_SECRETS
 from monitoring.settings import Settings
 from monitoring.signals.message import _MAX_READ as LONGEST_HEADER
@@ -47,6 +48,7 @@ SAID: Final = (
     ("explanation/trail.md", f"data | {MAX_DATA} bytes"),
     ("explanation/trail.md", f"| {LONGEST_HEADER // 1024} KiB |"),
     ("explanation/delivery.md", f"larger than {MOST_BYTES:,} bytes"),
+    ("explanation/delivery.md", f"at most {METRIC} or {LARGER:,} bytes"),
     ("explanation/latency.md", f"`MONITORING_SLOW_TASK_SECONDS`, {DEFAULTS['slow_task_seconds']:g} s"),
     ("explanation/latency.md", f"once per window of {DEFAULTS['slow_task_window_seconds']:g} s"),
     ("explanation/no-harm.md", f"`MONITORING_SHUTDOWN_TIMEOUT` ({DEFAULTS['shutdown_timeout']:g} s)"),

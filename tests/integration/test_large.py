@@ -91,6 +91,14 @@ def test_an_error_beyond_sentrys_limit_arrives_cut(day: Day) -> None:
     assert day.lost("overflow") == ["cut_to_size"]
 
 
+def test_the_metrics_of_a_task_with_a_large_attribute_arrive_without_it(day: Day) -> None:
+    """Send run time and queue wait with our own words: Sentry would refuse every metric beside a larger one."""
+    for name in ("task.run_time", "task.queue_wait"):
+        (metric,) = day.sentry.metrics(name, attributed(bot_id="overflow", symbol=SYMBOL, outcome="failure"))
+        assert attributes(metric)["cut"] == "1"
+        assert "book" not in attributes(metric)
+
+
 def test_what_is_large_in_its_spelling_alone_arrives_whole(day: Day) -> None:
     """Cut nothing that fits when each character is written as itself."""
     crumbs = day.crumbs("wordy")

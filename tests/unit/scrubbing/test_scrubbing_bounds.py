@@ -1,11 +1,14 @@
 """Time, size and failure: what scrubbing costs at worst, and what leaves when it fails."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from sentry_sdk._metrics_batcher import MetricsBatcher
+from sentry_sdk.utils import json_dumps
 
 from monitoring.scrubbing import (
+    entries,
     hooks,
     register_secret,
     scrub_breadcrumb,
@@ -257,3 +260,49 @@ def test_text_and_values_fail_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "clean", fail)
     assert scrub_text("never read before") == "[Scrubbing failed]"
     assert scrub_value({"a": "never read before"}) == "[Scrubbing failed]"
+
+
+WORDS = {"bot_id": "bot-7", "exchange": "kraken", "symbol": "BTC/USDT", "task": "orders.place", "queue": "orders"}
+
+
+def written(metric: dict[str, Any]) -> bytes:
+    """Return a metric as the SDK writes it."""
+    return json_dumps(MetricsBatcher._to_transport_format(cast("Any", metric)))
+
+
+def metric_of(**attributes: Any) -> dict[str, Any]:
+    """Return a metric with everything that one may have."""
+    ids = {"trace_id": "0" * 32, "span_id": "0" * 16, "unit": "millisecond"}
+    return {"timestamp": 1e9, "name": "n" * 300, "type": "distribution", "value": 0.1, **ids, "attributes": attributes}
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "价", "\U0001f4a5", '"', "\x01"])
+def test_no_metric_is_larger_than_sentry_takes(letter: str) -> None:
+    """Sentry refuses all metrics beside one of more than 2 KiB; the words that it is found by go last, shortened."""
+    names = ("bot_id", "exchange", "symbol", "strategy", "task", "queue", "component")
+    cleaned: Any = scrub_metric(cast("Any", metric_of(**dict.fromkeys(names, letter * 128))), {})
+    assert len(written(cleaned)) <= entries.METRIC
+    assert cleaned["attributes"].keys() >= set(names)
+    assert all(letter * 8 in cleaned["attributes"][name] for name in names)
+
+
+@pytest.mark.parametrize("added", [{"book": "bid 1.5 ask 1.6 " * 400}, {f"level {number}": 1 for number in range(900)}])
+def test_what_an_application_adds_goes_before_our_words(added: dict[str, Any]) -> None:
+    """A metric without its order book is better than none; it says how many attributes are gone."""
+    cleaned: Any = scrub_metric(cast("Any", metric_of(**WORDS, **added)), {})
+    attributes = cleaned["attributes"]
+    assert len(written(cleaned)) <= entries.METRIC
+    assert {name: attributes[name] for name in WORDS} == WORDS
+    assert int(attributes["cut"]) == len(WORDS) + len(added) - (len(attributes) - 1)
+
+
+def test_no_log_is_larger_than_sentry_takes() -> None:
+    """Nor a streamed span; one that fits is left alone."""
+    attributes = {**WORDS, **{f"book {number}": "价价价 " * 2000 for number in range(100)}}
+    for scrub in (scrub_log, scrub_span):
+        cleaned: Any = scrub(cast("Any", {"body": "asked", "name": "asked", "attributes": dict(attributes)}), {})
+        assert len(json_dumps(cleaned)) <= entries.LARGER
+        assert WORDS.items() <= cleaned["attributes"].items()
+        assert int(cleaned["attributes"]["cut"]) == 101 - (len(cleaned["attributes"]) - len(WORDS))
+        small: Any = scrub(cast("Any", {"body": "asked", "name": "asked", "attributes": dict(WORDS)}), {})
+        assert small["attributes"] == WORDS
