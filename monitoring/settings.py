@@ -243,6 +243,9 @@ class Settings(BaseSettings):
     argument_names: Annotated[dict[str, str], NoDecode, BeforeValidator(_argument_names)] = Field(
         default_factory=dict, alias="MONITORING_ARGUMENT_NAMES"
     )
+    #: Send the local variables of a task's errors as they are, cleaned of secrets; otherwise what holds one of its
+    #: arguments is hidden, except those that make the context.
+    task_arguments: Switch = Field(default=False, alias="MONITORING_TASK_ARGUMENTS")
     #: `task.run_time` and `task.queue_wait` for every task; and the tasks (globs) that get none.
     metrics: Switch = Field(default=True, alias="MONITORING_METRICS")
     metrics_exclude: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(

@@ -21,6 +21,7 @@ from monitoring.delivery.losses import count_lost
 from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, queue_wait_ms, rounded
 from monitoring.scrubbing import scrub_text
 from monitoring.signals import message, tracing
+from monitoring.signals.arguments import conceal
 from monitoring.signals.scopes import AttemptScopes
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Attempt:
     trace_headers: dict[str, str]
     started: float
     started_at: float
+    #: The names of the arguments that may leave, or None where all of them may.
+    allowed: ArgumentNames | None
     scopes: AttemptScopes = field(init=False)
     #: Known beforehand when the message says that nobody samples its trace.
     trace_id: str | None = None
@@ -152,7 +155,7 @@ class Attempt:
         )
 
     def describe(self, event: Event, _: Hint) -> Event:
-        """Give an event of this attempt the contexts `celery` and `attempts`, and number its breadcrumbs."""
+        """Give an event the contexts `celery` and `attempts`, number its breadcrumbs, hide the task's arguments."""
         contexts = event.setdefault("contexts", {})
         contexts["celery"] = self._celery_context()
         if event.get("type") == "transaction":
@@ -162,6 +165,8 @@ class Attempt:
         trail = self.carried.trail.followed_by(self.record(self.error), dropped=dropped)
         contexts["attempts"] = trail.known()
         number_breadcrumbs(event, self.number, trail)
+        if self.allowed is not None:
+            conceal(event, self.task, self.request, self.allowed)
         return event
 
     def _celery_context(self) -> dict[str, Any]:

@@ -55,10 +55,12 @@ class Child:
     clock: Clock = field(default_factory=Clock)
     slow: SlowTasks = field(init=False)
     tardiness: Tardiness = field(init=False)
+    allowed: ArgumentNames | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.slow = SlowTasks(self.settings.slow_task_seconds, self.settings.slow_task_window_seconds)
         self.tardiness = Tardiness(self.settings.beat_late_seconds, self.clock)
+        self.allowed = None if self.settings.task_arguments else self.names
 
     def on_task_prerun(self, task: Any, args: Any, kwargs: Any, **_: object) -> None:
         """Open the attempt's scopes, say whose work it is, bring back its trail, and join its trace."""
@@ -76,6 +78,7 @@ class Child:
             trace_headers=parent_trace or _trace_headers(request),
             started=self.clock.wall(),
             started_at=self.clock.monotonic(),
+            allowed=self.allowed,
             handled_before=sys.exc_info()[1],
         )
         request.__dict__[KEY] = attempt

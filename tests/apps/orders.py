@@ -11,3 +11,4 @@ class Order:
     exchange: str
     symbol: str
     amount: float = 1.0
+    note: str = ""

@@ -16,7 +16,7 @@ from tests.harness.worker import Worker
 
 EXCHANGE, SYMBOL = "kraken", "BTC/USDT"
 #: What an argument says that is no part of the context.
-NOTE = "for the desk only"
+NOTE, SIZE, ACCOUNT = "for the desk only", 7315.25, "desk-4711"
 # Each scenario ends by itself; together they take a few seconds.
 PATIENCE_SECONDS = 40.0
 # A task that raises Ignore stores no result; the warm shutdown at the end waits for it.
@@ -217,6 +217,13 @@ def _dictionary(producer: Producer, worker: Worker, where: dict[str, str]) -> As
     )
 
 
+def _withheld(producer: Producer, worker: Worker, where: dict[str, str]) -> AsyncResult:
+    order = {"exchange": where["exchange"], "routing": {"account": ACCOUNT, "lots": [SIZE]}}
+    task = worker.task("withhold").clone(args=(order, NOTE), kwargs={"size": SIZE, **where})
+    del task.kwargs["exchange"]
+    return producer.send(task)
+
+
 def _dataclass(producer: Producer, worker: Worker, where: dict[str, str]) -> AsyncResult:
     order = worker.task("take_order").clone(
         args=(Order(where["bot_id"], where["exchange"], where["symbol"]),), kwargs={"message": "too big"}
@@ -244,5 +251,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "positional": _positional,
     "dictionary": _dictionary,
     "dataclass": _dataclass,
+    "withheld": _withheld,
     "unserialisable": call("unserialisable"),
 }
