@@ -25,8 +25,9 @@ MARK: Final = "[task argument]"
 
 
 def conceal(event: Any, task: Any, request: Any, names: ArgumentNames) -> None:
-    """Replace what holds an argument of a running task in the variables of an event's frames, by `MARK`.
+    """Replace what holds an argument of a task in the variables of an event's frames, by `MARK`.
 
+    `request` has the call's `args` and `kwargs`, and Celery's `argsrepr` and `kwargsrepr` where there are any.
     In frames of the task's own function that is every parameter but those that make the context; in all frames, each
     value that contains an argument's. Never raises: on an error of ours no variable is left, and that is counted.
     """
@@ -39,7 +40,7 @@ def conceal(event: Any, task: Any, request: Any, names: ArgumentNames) -> None:
         texts.take_call(task.run, request.args or (), request.kwargs or {})
         for name in ("argsrepr", "kwargsrepr"):
             # As they were published: a task may have taken a value out of its argument.
-            texts.take_shown(request.__dict__.get(name))
+            texts.take_shown(getattr(request, name, None))
         own = _own_parameters(task.run, names)
         for frame in frames:
             hidden = own.get((frame.get("abs_path"), frame.get("function")), frozenset())

@@ -22,6 +22,7 @@ from monitoring.crons import periodic
 from monitoring.latency import Clock, elapsed_ms, queue_wait_ms, rounded
 from monitoring.signals import destination, message
 from monitoring.signals.ambient import forget_ambient, join_trace
+from monitoring.signals.arguments import conceal
 from monitoring.signals.attempt import (
     QUEUE_WAIT,
     RUN_TIME,
@@ -212,6 +213,9 @@ class Parent:
                 record = seen.record(carried, self.clock.wall(), CLASSES.get(end.outcome), end.cause)
                 scope.set_context("attempts", carried.trail.followed_by(record).known())
             scope.add_event_processor(partial(_numbered, seen.retries + 1, carried.trail))
+            if not self.settings.task_arguments:
+                # An error of the main process's own; but some pools run their tasks in it.
+                scope.add_event_processor(partial(_concealed, task, seen, self.names))
             yield scope
             if end is not None and not requeued:
                 _end_periodic(seen, end.outcome)
@@ -261,6 +265,11 @@ def _passed_the_tracer(einfo: Any) -> bool:
 def _say(scope: Any, task: str, cause: str, kind: str, level: LogLevelStr) -> None:
     scope.fingerprint = [kind, TradingContext.current().exchange or "", task]
     sentry_sdk.capture_message(f"{task} {cause}", level=level)
+
+
+def _concealed(task: Any, seen: Seen, names: ArgumentNames, event: Event, _: Hint) -> Event:
+    conceal(event, task, seen, names)
+    return event
 
 
 def _numbered(attempt: int, trail: Trail, event: Event, _: Hint) -> Event:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 import sentry_sdk
-from celery import Celery
+from celery import Celery, signals
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sentry_sdk.serializer import serialize
@@ -266,6 +266,30 @@ def test_the_stack_of_a_message_is_looked_through_too(sentry: Sentry, start: Sta
         "exchange": "'Kraken'",
         "symbol": "'btc/usdt'",
     }
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(False, MARK), (True, "'for the desk'")])
+def test_an_error_that_the_main_process_tells_is_looked_through_too(
+    sentry: Sentry,
+    start: Start,
+    app: Celery,
+    allowed: bool,  # noqa: FBT001  # a case
+    told: str,
+) -> None:
+    """A task that fails before it begins is told without its arguments, unless the operator wants them."""
+    start(task_arguments=allowed)
+    task = app.task(trade, name="core.given", shared=False)
+    app.finalize()
+    try:
+        task.run("for the desk", "bot-7")
+    except RuntimeError as error:
+        given = {"args": ("for the desk", "bot-7"), "kwargs": {}, "request": {"id": "7"}}
+        signals.task_internal_error.send(sender=task, task_id="7", exception=error, **given)
+    monitoring.flush()
+    (event,) = sentry.events()
+    frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
+    assert (frames[-1]["vars"]["order"], frames[-1]["vars"]["bot_id"]) == (told, "'bot-7'")
+    assert ("for the desk" in str(frames[-2]["vars"])) is allowed
 
 
 def test_the_scrubber_leaves_the_mark() -> None:
