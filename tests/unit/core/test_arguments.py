@@ -198,6 +198,12 @@ def test_a_short_argument_is_known_where_it_is_all_of_a_value(argument: object, 
     assert concealed(f"the {argument} of another", argument) == f"'the {argument} of another'"
 
 
+@pytest.mark.parametrize("wrap", IN_VARIABLES)
+def test_four_characters_are_known_anywhere(wrap: Callable[[Any], object]) -> None:
+    """The shortest text that is looked for is found as a part of another one."""
+    assert "desk" not in str(concealed(wrap("of desks"), {"note": ["desk"]}))
+
+
 def test_the_context_stays_also_in_its_own_spelling() -> None:
     """What the tags tell is no secret: neither as the message had it nor as it is told, in any argument."""
     tags = {"bot_id": "bot-7", "exchange": "kraken", "symbol": "BTC/USDT"}
