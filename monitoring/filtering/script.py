@@ -28,7 +28,10 @@ end
 
 local text = redis.call('HGET', KEYS[3], digest)
 local outage = text and cjson.decode(text)
-if outage and now - outage.last_seen > limits.forget then outage = nil end
+if outage and now - outage.last_seen > limits.forget then
+  redis.call('HDEL', KEYS[3], digest)
+  text, outage = nil, nil
+end
 
 local row = {n = 0, since = now, bots = {}, last = now}
 local told = redis.call('GET', KEYS[2])

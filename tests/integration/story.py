@@ -198,7 +198,7 @@ def _transaction(producer: Producer, worker: Worker, where: dict[str, str]) -> A
 
 
 def _countdown(producer: Producer, worker: Worker, where: dict[str, str]) -> AsyncResult:
-    return producer.send(worker.task("succeed").clone(kwargs=where), countdown=2)
+    return producer.send(worker.task("succeed").clone(kwargs=where), countdown=4)
 
 
 def _headers(name: str) -> Scenario:
@@ -239,7 +239,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "retried": call("retry_then_succeed", failures=2),
     "exhausted": call("retry_then_fail"),
     "autoretried": call("autoretry"),
-    "backed-off": call("retry_then_succeed", failures=1, countdown=1),
+    "backed-off": call("retry_then_succeed", failures=1, countdown=3),
     "chained": _chain,
     "grouped": _group,
     "chorded": _chord,

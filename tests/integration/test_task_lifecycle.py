@@ -201,7 +201,7 @@ def test_a_result_that_cannot_be_stored_is_reported(story: Story) -> None:
     assert event["exception"]["values"][-1]["type"] == "EncodeError"
 
 
-@pytest.mark.parametrize(("bot", "asked"), [("delayed", 2000), ("backed-off", 1000)])
+@pytest.mark.parametrize(("bot", "asked"), [("delayed", 4000), ("backed-off", 3000)])
 def test_countdown_and_back_off_are_no_queue_wait(story: Story, bot: str, asked: int) -> None:
     """Start the clock of queue wait when a message is due: a countdown or a retry's delay was asked for."""
     waits = [metric["value"] for metric in story.metrics("task.queue_wait", bot)]

@@ -92,7 +92,8 @@ def test_a_hanging_sentry_bounds_the_stop_and_keeps_what_is_left(stop: str, stag
     worker.wait()
     # The pool's processes end at the same time, then the main process: twice the time-out, and Celery's own second.
     assert time.monotonic() - started < 2 * (1.5 + SET_ASIDE_SECONDS) + 4
-    assert bots(spooled(stage)) == dict.fromkeys(names, 1)
+    # (A cold stop puts back what was not yet acknowledged; such a task may fail twice.)
+    assert set(bots(spooled(stage))) == set(names)
     stage.sentry.faults = HEALTHY
     stage.start_worker(concurrency=1)
     wait_received(stage, names, again=True)
