@@ -3,6 +3,8 @@
 #   make run PYTHON=python3.13    another Python          make clean                            start again from nothing
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Most tests wait for other processes most of the time, so that two cores keep three of them busy.
+TEST_PROCESSES ?= 3
 BENCH_ARGS ?=
 
 BIN := .venv/bin
@@ -26,7 +28,7 @@ demo: .venv/local.stamp  ## the same, bounded: 300 trading tasks, their performa
 	@exec $(BIN)/python -m worker.local.demo
 
 test: lint  ## lint, then run every test (PYTEST_ARGS)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/test.stamp  ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -5,22 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 import time
-from collections import defaultdict
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import sentry_sdk
 import urllib3
 from sentry_sdk.consts import EndpointType
 from sentry_sdk.envelope import Envelope, Item
-from sentry_sdk.transport import HttpTransport
 
 from monitoring.delivery import fitting, wire
 from monitoring.delivery.answer import Answer, Verdict, verdict_of
 from monitoring.delivery.connection import Address, Connection
+from monitoring.delivery.counting import CountingTransport
 from monitoring.delivery.link import Link
 from monitoring.delivery.losses import CUT, TOLD_BY_SENTRY, UNSPOOLED, count_lost, report_of
 from monitoring.delivery.notices import Notices
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from monitoring.delivery.losses import Losses
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +39,6 @@ REPORT_SECONDS: Final = 30.0
 SET_ASIDE_SECONDS: Final = 0.5
 #: The part of the spool that transactions, metrics and logs may fill when a process stops.
 BULK_SHARE: Final = 0.5
-UNNAMED_LIMIT_SECONDS: Final = 60
 #: Errors that wait with their text in memory; of further ones the spool's copy is read when their turn comes.
 TEXTS_IN_MEMORY: Final = 100
 DURABLE: Final = frozenset({"event"})
@@ -62,7 +57,7 @@ def _as_it_is(_: Envelope) -> None:
     """Leave an envelope alone."""
 
 
-class WorkerTransport(HttpTransport):
+class WorkerTransport(CountingTransport):
     """Send envelopes without ever making a task wait.
 
     What the SDK knows of rate limits, client reports, proxies and certificates is used as it is. The worker thread, the
@@ -77,7 +72,6 @@ class WorkerTransport(HttpTransport):
 
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__(options)
-        self._losses_lock = threading.RLock()
         self._reported_at = time.monotonic()
         self._failing = False
         self._finished = False
@@ -164,13 +158,13 @@ class WorkerTransport(HttpTransport):
         self._sender.set_aside(lambda parcel, sent: self._keep(parcel, deadline, under_way=sent))
         if self._spool is None:
             return
-        losses = self._take_losses()
+        losses = self.take_losses()
         report = report_of(losses, self.options)
         if report.items:
             try:
                 self._spool.put("client_report", wire.plain(report), force=False)
             except SpoolError:
-                self._put_back_losses(losses)
+                self.put_back_losses(losses)
 
     def _keep(self, parcel: Parcel, deadline: float, *, under_way: bool) -> None:
         if parcel.losses is not None and not under_way:
@@ -187,24 +181,6 @@ class WorkerTransport(HttpTransport):
             self.lose(parcel, "cache_overflow")
         except Exception:  # noqa: BLE001  # what cannot be written as JSON; it is counted
             self.lose(parcel, "internal_sdk_error")
-
-    def record_lost_event(
-        self, reason: str, data_category: Any = None, item: Item | None = None, *, quantity: int = 1
-    ) -> None:
-        """Count a loss, to be told in the next report."""
-        with self._losses_lock:  # the SDK counts from every thread, and calls itself
-            super().record_lost_event(reason, data_category, item, quantity=quantity)
-
-    def record_unsampled(self, reason: str, categories: Iterable[Any]) -> None:
-        """Count one of each category that sampling leaves out. Runs for most tasks: one lock, no item to read."""
-        if self.options["send_client_reports"]:
-            with self._losses_lock:
-                for category in categories:
-                    self._discarded_events[category, reason] += 1
-
-    def limited(self, category: str) -> bool:
-        """Say whether Sentry wants nothing of this category for now."""
-        return bool(self._disabled_until) and self._check_disabled(category)
 
     def pack(self, parcel: Parcel) -> bytes | None:
         """Return the body of a request; leave out what a rate limit has forbidden meanwhile, and count it."""
@@ -258,7 +234,7 @@ class WorkerTransport(HttpTransport):
         verdict = verdict_of(answer)
         self._tell_change(answer, failed=verdict is Verdict.FAILED)
         if not isinstance(answer, OSError) and answer.limits:
-            self._limit(parcel.category, answer)
+            self.limit(parcel.category, answer)
         if parcel.file is not None and self._spool is not None:
             return self._settle_file(verdict, parcel.file, self._spool, answer)
         if verdict is Verdict.FAILED:
@@ -291,14 +267,6 @@ class WorkerTransport(HttpTransport):
         else:
             logger.warning("Sentry can be reached again")
 
-    def lose(self, parcel: Parcel, reason: str) -> None:
-        """Count a parcel that will not be sent. What a lost report told is told by the next one."""
-        if parcel.losses is not None:
-            self._put_back_losses(parcel.losses)
-        elif parcel.envelope is not None:
-            for item in parcel.envelope.items:
-                self.record_lost_event(reason, item=item)
-
     def chores(self, *, hurry: bool) -> None:
         """Tell what was lost, and take over what dead processes have left; now, if somebody waits for the end."""
         now = time.monotonic()
@@ -309,26 +277,10 @@ class WorkerTransport(HttpTransport):
             self._report()
 
     def _report(self) -> None:
-        losses = self._take_losses()
+        losses = self.take_losses()
         report = report_of(losses, self.options)
         if report.items and self.options["send_client_reports"]:
             self._sender.put(Parcel("client_report", "internal", 1, report, losses=losses))
-
-    def _take_losses(self) -> Losses:
-        with self._losses_lock:
-            losses, self._discarded_events = dict(self._discarded_events), defaultdict(int)
-        return losses
-
-    def _put_back_losses(self, losses: Losses) -> None:
-        with self._losses_lock:
-            for key, quantity in losses.items():
-                self._discarded_events[key] += quantity
-
-    def _limit(self, category: str, answer: Answer) -> None:
-        self._update_rate_limits(cast("urllib3.BaseHTTPResponse", answer))
-        if verdict_of(answer) is Verdict.LIMITED and not self._check_disabled(category):
-            # It limits others by name and refuses this one all the same: that must not become a busy loop.
-            self._disabled_until[cast("Any", category)] = datetime.now(UTC) + timedelta(seconds=UNNAMED_LIMIT_SECONDS)
 
     def _open(self) -> Connection | PooledConnection:
         # A proxy or SOCKS manager is a subclass, and knows what we do not.
@@ -361,8 +313,7 @@ class WorkerTransport(HttpTransport):
 
     def _forget_parent(self) -> None:
         """Become as new in a forked child: no copy of what the parent has queued or counted, no shared socket."""
-        self._losses_lock = threading.RLock()
-        self._discarded_events = defaultdict(int)
+        self.forget_losses()
         self._reported_at = time.monotonic()
         self._notices = Notices()
         self._failing = self._finished = False

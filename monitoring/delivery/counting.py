@@ -1,0 +1,82 @@
+"""The SDK's transport, with counts that are safe from any thread: what was lost, and what Sentry wants no more of."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from sentry_sdk.transport import HttpTransport
+
+from monitoring.delivery.answer import Verdict, verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import urllib3
+    from sentry_sdk.envelope import Item
+
+    from monitoring.delivery.answer import Answer
+    from monitoring.delivery.losses import Losses
+    from monitoring.delivery.waiting import Parcel
+
+UNNAMED_LIMIT_SECONDS: Final = 60
+
+
+class CountingTransport(HttpTransport):
+    """Keep the SDK's own ledgers of losses and rate limits; how anything is sent is for a subclass to say."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._losses_lock = threading.RLock()
+        super().__init__(options)
+
+    def record_lost_event(
+        self, reason: str, data_category: Any = None, item: Item | None = None, *, quantity: int = 1
+    ) -> None:
+        """Count a loss, to be told in the next report."""
+        with self._losses_lock:  # the SDK counts from every thread, and calls itself
+            super().record_lost_event(reason, data_category, item, quantity=quantity)
+
+    def record_unsampled(self, reason: str, categories: Iterable[Any]) -> None:
+        """Count one of each category that sampling leaves out. Runs for most tasks: one lock, no item to read."""
+        if self.options["send_client_reports"]:
+            with self._losses_lock:
+                for category in categories:
+                    self._discarded_events[category, reason] += 1
+
+    def limited(self, category: str) -> bool:
+        """Say whether Sentry wants nothing of this category for now."""
+        return bool(self._disabled_until) and self._check_disabled(category)
+
+    def lose(self, parcel: Parcel, reason: str) -> None:
+        """Count a parcel that will not be sent. What a lost report told is told by the next one."""
+        if parcel.losses is not None:
+            self.put_back_losses(parcel.losses)
+        elif parcel.envelope is not None:
+            for item in parcel.envelope.items:
+                self.record_lost_event(reason, item=item)
+
+    def take_losses(self) -> Losses:
+        """Return what was counted since the last report, and count anew."""
+        with self._losses_lock:
+            losses, self._discarded_events = dict(self._discarded_events), defaultdict(int)
+        return losses
+
+    def put_back_losses(self, losses: Losses) -> None:
+        """Count again what a report could not tell."""
+        with self._losses_lock:
+            for key, quantity in losses.items():
+                self._discarded_events[key] += quantity
+
+    def limit(self, category: str, answer: Answer) -> None:
+        """Obey the rate limits that an answer names."""
+        self._update_rate_limits(cast("urllib3.BaseHTTPResponse", answer))
+        if verdict_of(answer) is Verdict.LIMITED and not self._check_disabled(category):
+            # It limits others by name and refuses this one all the same: that must not become a busy loop.
+            self._disabled_until[cast("Any", category)] = datetime.now(UTC) + timedelta(seconds=UNNAMED_LIMIT_SECONDS)
+
+    def forget_losses(self) -> None:
+        """Become as new in a forked child: what the parent has lost is the parent's to tell."""
+        self._losses_lock = threading.RLock()
+        self._discarded_events = defaultdict(int)
