@@ -29,6 +29,8 @@ GATHER_ENVELOPES: Final = 100
 TICK_SECONDS: Final = 0.05
 #: How often the thread wakes when there is nothing to do, to look after the spool and its reports.
 CHORE_SECONDS: Final = 5.0
+#: What Sentry counts check-ins as.
+CHECK_INS: Final = "monitor"
 
 
 class Post(Protocol):
@@ -196,7 +198,7 @@ class Sender:
     def _dispatch(self, link: Link[Parcel]) -> None:
         while link.free and not self._ended and not self._backoff.left:
             with self._changed:
-                parcel = self._waiting.take(self._post.limited, bulk=self._gathered())
+                parcel = self._waiting.take(self._held_back, bulk=self._gathered())
                 if parcel is None:
                     return
                 self._under_way.add(parcel)
@@ -209,6 +211,15 @@ class Sender:
                 link.send(parcel, body)
             except OSError as error:
                 self._answered(parcel, error)
+
+    def _held_back(self, category: str) -> bool:
+        """Say whether nothing of a category may go now.
+
+        Check-ins go one after the other: on two connections the end of a run would overtake its beginning.
+        """
+        if category == CHECK_INS and any(parcel.category == CHECK_INS for parcel in self._under_way):
+            return True
+        return self._post.limited(category)
 
     def _gathered(self) -> bool:
         return (

@@ -18,6 +18,10 @@ from celery.exceptions import Ignore, Reject
 import monitoring
 from tests.apps.orders import Order
 
+# Seconds until a retry. Celery publishes it before it stores RETRY: without a rest, the state of a repetition that has
+# ended in between is overwritten, and whoever waits for the result waits for ever.
+REST = 0.5
+
 app = Celery("trading")
 app.conf.update(
     broker_url=os.environ["CELERY_BROKER_URL"],
@@ -73,7 +77,7 @@ def expected(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "")
 
 @app.task(bind=True, max_retries=10)
 def retry_then_succeed(
-    self: Task, bot_id: str = "", exchange: str = "", symbol: str = "", failures: int = 1, countdown: float = 0
+    self: Task, bot_id: str = "", exchange: str = "", symbol: str = "", failures: int = 1, countdown: float = REST
 ) -> dict[str, Any]:
     """Fail the first attempts, each followed by a retry, then end well."""
     attempt = self.request.retries + 1
@@ -85,7 +89,7 @@ def retry_then_succeed(
 
 @app.task(bind=True, max_retries=2)
 def retry_then_fail(
-    self: Task, bot_id: str = "", exchange: str = "", symbol: str = "", countdown: float = 0, hold: float = 0
+    self: Task, bot_id: str = "", exchange: str = "", symbol: str = "", countdown: float = REST, hold: float = 0
 ) -> NoReturn:
     """Fail three attempts; each takes `hold` seconds, and its message tells its number."""
     attempt = self.request.retries + 1
@@ -97,7 +101,7 @@ def retry_then_fail(
         raise self.retry(exc=error, countdown=countdown) from error
 
 
-@app.task(bind=True, autoretry_for=(ExchangeError,), max_retries=1, default_retry_delay=0)
+@app.task(bind=True, autoretry_for=(ExchangeError,), max_retries=1, default_retry_delay=REST)
 def autoretry(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "") -> NoReturn:
     """Fail twice, retried by Celery itself."""
     monitoring.add_breadcrumb(f"attempt {self.request.retries + 1} asked {exchange}")
@@ -186,7 +190,7 @@ def headers(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "") 
 def retry_headers(self: Task, bot_id: str = "", exchange: str = "", symbol: str = "") -> dict[str, Any]:
     """Tell the same after a retry."""
     if self.request.retries == 0:
-        raise self.retry(countdown=0)
+        raise self.retry(countdown=REST)
     return told(self, headers=self.request.headers or {}, mine=self.request.get("mine"))
 
 

@@ -6,6 +6,7 @@ publishes one; the schemas stand where it does not.
 
 import json
 import os
+import re
 import subprocess
 import sysconfig
 import tempfile
@@ -76,11 +77,15 @@ def judge_event(event: Mapping[str, Any]) -> list[str]:
     return found + _silent(event) + _changed_tags(event.get("tags"), kept.get("tags"))
 
 
+#: A task's id, which now and then begins with the digits of a valid card.
+UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+
+
 def judge_privacy(event: Mapping[str, Any]) -> list[str]:
     """Return what Sentry's own data scrubber would still find to remove. This machine's own address is no secret."""
     from sentry_relay.processing import pii_strip_event  # noqa: PLC0415  # as above
 
-    event = json.loads(json.dumps(event).replace("127.0.0.1", "localhost"))
+    event = json.loads(UUID.sub("uuid", json.dumps(event).replace("127.0.0.1", "localhost")))
     known = dict(_verdicts(event.get("_meta"), ("rem",)))
     kept = pii_strip_event(_pii_config(), dict(event))
     return [

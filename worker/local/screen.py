@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TextIO
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)  # ANSI foregrounds that can be read on black and on white
@@ -53,4 +54,7 @@ class Screen:
             OSError,
             ValueError,
         ):  # the reader has gone (`make run | head`); the processes must go on and stop in order
+            # Python writes what is still buffered once more as it ends, and would exit with 120.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             self._stream = None

@@ -84,6 +84,18 @@ def sentry_rows(sentry: Sentry) -> list[tuple[str]]:
     return [(str(item.headers.get("sent_at") or time.strftime("%Y-%m-%d")),) for item in sentry.items("event")]
 
 
+def test_check_ins_do_not_overtake_each_other(sentry: Sentry, start: Start) -> None:
+    """Send the next when the one before is answered, even if Sentry is slow to answer the first and then quick."""
+    transport = start()
+    sentry.faults = Faults(delay_seconds=0.3, times=1)
+    for number in range(5):
+        transport.capture_envelope(
+            envelope("check_in", number, check_in_id=f"{number:032x}", monitor_slug="reconcile", status="ok")
+        )
+    transport.flush(10)
+    assert numbers(sentry.check_ins()) == list(range(5))
+
+
 @pytest.mark.parametrize(
     "fault", [Faults(status=500, times=2), Faults(status=502, times=2), Faults(refuse=True, times=2)]
 )
