@@ -68,6 +68,8 @@ def told(runner: Runner, *words: str) -> list[str]:
 def test_starts_in_order_and_stops_in_reverse_with_zero(run: Run, number: int) -> None:
     """Stop the last first, each after the one before has finished its work, on any of the three signals."""
     runner = run("a: SCRIPT a 0.2 0", "b: SCRIPT b 0.2 0", "c: SCRIPT c 0.2 0")
+    runner.await_line("a started")
+    runner.await_line("b started")
     runner.await_line("c started")
     runner.await_line("Ctrl-C stops everything")
     assert runner.stop(number) == 0
@@ -92,6 +94,7 @@ def test_a_process_alone_is_signalled_not_its_children(run: Run) -> None:
 def test_ctrl_c_in_a_terminal_does_not_reach_the_processes(run: Run) -> None:
     """Give each process a session of its own: the terminal signals the runner's group only."""
     runner = run("a: SCRIPT a 0 0", "b: SCRIPT b 0 0")
+    runner.await_line("a started")
     runner.await_line("b started")
     sessions = {process.pid for process in runner.below() if "process.py" in " ".join(process.cmdline())}
     assert len(sessions) == 2
@@ -104,6 +107,7 @@ def test_ctrl_c_in_a_terminal_does_not_reach_the_processes(run: Run) -> None:
 def test_work_that_outlasts_the_grace_is_ended(run: Run) -> None:
     """Ask with SIGTERM, then SIGQUIT after the grace, then kill; say which process it was."""
     runner = run("a: SCRIPT a 0 0", "slow: SCRIPT slow 60 0", options=("--grace", "0.5"))
+    runner.await_line("a started")
     runner.await_line("slow started")
     assert runner.stop(signal.SIGTERM, timeout=30) == 0
     assert "slow is still running: SIGQUIT" in runner.output
@@ -115,6 +119,7 @@ def test_work_that_outlasts_the_grace_is_ended(run: Run) -> None:
 def test_a_second_ctrl_c_hurries(run: Run) -> None:
     """Escalate at once for the process that is being waited for, and give the others seconds instead of a minute."""
     runner = run("a: SCRIPT a 0 0", "slow: SCRIPT slow 60 0")
+    runner.await_line("a started")
     runner.await_line("slow started")
     runner.process.kill(signal.SIGINT)
     runner.await_line("slow got SIGTERM")
@@ -161,6 +166,7 @@ def test_killing_the_runner_leaves_nothing(run: Run) -> None:
 def test_only_some_processes_of_the_file(run: Run) -> None:
     """Start those that are named, in the file's order."""
     runner = run("a: SCRIPT a 0 0", "b: SCRIPT b 0 0", "c: SCRIPT c 0 0", options=("c", "a"))
+    runner.await_line("a started")
     runner.await_line("c started")
     runner.await_line("Ctrl-C stops everything")
     assert runner.stop(signal.SIGINT) == 0
