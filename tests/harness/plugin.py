@@ -128,7 +128,12 @@ def staged(request: pytest.FixtureRequest, server: Server, folder: Path) -> Iter
     stage = Stage(server, folder)
     request.config.stash[STAGES].append(stage)
     stage.may_swallow = _excuse(request, "swallows")
-    yield stage
+    try:
+        yield stage
+    except BaseException:
+        # A fixture that fails on its stage: what it has started must not outlive it.
+        stage.close(frozenset(judges.JUDGES))
+        raise
     if found := stage.close(_excused_judges(request)):
         pytest.fail("\n".join(found), pytrace=False)
 
