@@ -1,16 +1,16 @@
 """An exchange that goes wrong: a real HTTP server whose address says how."""
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.harness.loopback import Loopback
 
 HANG_SECONDS = 3.0
 
 
-class ExchangeServer:
+class ExchangeServer(Loopback):
     """Answer below `/<fault>/` in that fault's way, on a free loopback port.
 
     `teapot` bans the address, `hang` says nothing, `torn` breaks off in the middle of its answer, `html` answers with a
@@ -66,14 +66,4 @@ class ExchangeServer:
             def log_message(self, *_: object) -> None:
                 """Stay silent."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

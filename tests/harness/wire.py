@@ -1,17 +1,17 @@
 """A receiver that keeps every byte: what really left, whatever a parser would make of it."""
 
 import json
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from monitoring.local.envelope import Limits, decompress, parse
+from tests.harness.loopback import Loopback
 
 MOST_BYTES = 50_000_000
 
 
-class Wire:
+class Wire(Loopback):
     """Listen on a free loopback port, take envelopes, and keep address, headers and body of each request."""
 
     def __init__(self) -> None:
@@ -41,18 +41,8 @@ class Wire:
             def log_message(self, *_: object) -> None:
                 """Stay silent."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
         self.dsn = self.url.replace("//", "//public@") + "/1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     @property
     def received(self) -> bytes:
