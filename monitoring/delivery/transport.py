@@ -198,7 +198,8 @@ class WorkerTransport(CountingTransport):
                 return None
             envelope = parcel.envelope = Envelope(headers=envelope.headers, items=kept)
         try:
-            return wire.packed(self._text(envelope), self._encoding)
+            self._fit(envelope)
+            return wire.packed(wire.spelled(envelope), self._encoding)
         except Exception:
             # As the SDK does: what cannot be written as JSON is nobody's to send.
             logger.debug("an envelope could not be written", exc_info=True)
@@ -206,14 +207,17 @@ class WorkerTransport(CountingTransport):
             return None
 
     def _text(self, envelope: Envelope) -> bytes:
-        """Return an envelope as text, without an item that Sentry refuses for its size; count what had to go."""
+        self._fit(envelope)
+        return wire.plain(envelope)
+
+    def _fit(self, envelope: Envelope) -> None:
+        """Cut what Sentry would refuse for its size; count what had to go."""
         for item in envelope.items:
             gone = fitting.fit(item) if item.type in fitting.FITTED else None
             if gone:
                 count_lost(CUT)
                 if gone["spans"]:
                     self.record_lost_event("buffer_overflow", "span", quantity=gone["spans"])
-        return wire.plain(envelope)
 
     def _packed_file(self, parcel: Parcel, name: str) -> bytes | None:
         text, parcel.text = parcel.text, None

@@ -7,12 +7,11 @@ import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from sentry_sdk.envelope import Envelope, PayloadRef
 from sentry_sdk.utils import format_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from sentry_sdk.envelope import Envelope
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 try:
     import brotli
@@ -55,9 +54,46 @@ def encoding_for(wanted: str | None) -> str:
     return wanted if wanted is not None and wanted in _PACKERS else GZIP
 
 
-def packed(text: bytes, encoding: str) -> bytes:
+class Pieces(PayloadRef):
+    """Be a payload of one line that is spelled out only as it is packed, piece by piece, and never stands whole.
+
+    Half a megabyte that is made and given back every second costs its page faults each time, and they far exceed the
+    work on it: 12 ms for a thousand metrics instead of one (measured).
+    """
+
+    def __init__(self, spell: Callable[[], Iterator[bytes]]) -> None:
+        super().__init__()
+        self.spell = spell
+
+    def get_bytes(self) -> bytes:
+        """Return it whole, for a file."""
+        return b"".join(self.spell())
+
+
+def spelled(envelope: Envelope) -> bytes | Iterator[bytes]:
+    """Return an envelope as text, said to be sent now: whole, or in pieces if any of it is to be made as it is packed.
+
+    May raise once for an iterator as well, while that is read: TypeError or ValueError, for what is no JSON.
+    """
+    return _pieces(envelope) if any(isinstance(item.payload, Pieces) for item in envelope.items) else plain(envelope)
+
+
+def _pieces(envelope: Envelope) -> Iterator[bytes]:
+    yield plain(Envelope(headers=envelope.headers))
+    for item in envelope.items:
+        if isinstance(item.payload, Pieces):
+            # Without a length: it ends where its line ends.
+            yield json.dumps(item.headers, separators=(",", ":")).encode() + b"\n"
+            yield from item.payload.spell()
+            yield b"\n"
+        else:
+            yield item.serialize()
+
+
+def packed(text: bytes | Iterable[bytes], encoding: str) -> bytes:
     """Return it as the body of a request with this content encoding."""
-    return _PACKERS[encoding](text)
+    whole, streamed = _PACKERS[encoding]
+    return whole(text) if isinstance(text, bytes) else streamed(text)
 
 
 def _gzipped(text: bytes) -> bytes:
@@ -65,12 +101,22 @@ def _gzipped(text: bytes) -> bytes:
     return packer.compress(text) + packer.flush()
 
 
+def _gzip_streamed(pieces: Iterable[bytes]) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, _WINDOW[False], _MEMORY)
+    return b"".join([*map(packer.compress, pieces), packer.flush()])
+
+
 def _brotlied(text: bytes) -> bytes:
     body: bytes = brotli.compress(text, quality=_BROTLI_QUALITY)
     return body
 
 
-_PACKERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    GZIP: _gzipped,
-    **({"br": _brotlied} if brotli is not None else {}),
+def _brotli_streamed(pieces: Iterable[bytes]) -> bytes:
+    packer = brotli.Compressor(quality=_BROTLI_QUALITY)
+    return b"".join([*map(packer.process, pieces), packer.finish()])
+
+
+_PACKERS: Final[Mapping[str, tuple[Callable[[bytes], bytes], Callable[[Iterable[bytes]], bytes]]]] = {
+    GZIP: (_gzipped, _gzip_streamed),
+    **({"br": (_brotlied, _brotli_streamed)} if brotli is not None else {}),
 }
