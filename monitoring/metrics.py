@@ -2,7 +2,7 @@
 
 The SDK takes some 60 µs for a metric: it merges three scopes, calls hooks, and spells each attribute anew in each
 entry. A task's metrics have the same few sets of attributes over and over, so their scrubbed JSON is kept, and the
-SDK's own batcher (its thread, its bounds, its flush) gets entries that only have to be joined.
+SDK's own batcher (its bounds, its flush) gets entries that only have to be joined.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import json
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
 from sentry_sdk._metrics_batcher import MetricsBatcher
 from sentry_sdk.envelope import Envelope, Item
-from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 from sentry_sdk.utils import format_timestamp, has_data_collection_enabled
 
 from monitoring import scrubbing
 from monitoring.delivery import wire
+from monitoring.delivery.transport import WorkerTransport
 from monitoring.scrubbing.registry import SECRETS
 
 if TYPE_CHECKING:
@@ -39,33 +39,42 @@ Ready = tuple[str, float, tuple[float, str, str | None, str]]
 class ReadyMetrics(MetricsBatcher):
     """Be the SDK's batcher that also takes an entry whose attributes are JSON already.
 
-    Unlike the SDK's it spells entries when they are sent, so that no task waits while a thousand of them are made.
+    Unlike the SDK's it has no thread of its own: the one that talks to Sentry fetches what is here every few seconds,
+    or when a thousand entries wait. And entries are spelled when they are sent, so that no task waits for that.
     """
 
-    def take(self, entries: Sequence[Ready]) -> None:
-        """Take entries that only have to be spelled."""
+    def __init__(self, own: MetricsBatcher, transport: WorkerTransport) -> None:
+        super().__init__(own._capture_func, own._record_lost_func)  # noqa: SLF001  # its constructor's
+        self._transport = transport
+        self._fetched = False
+        transport.fetch = self.flush
+
+    def add(self, item: Any) -> None:
+        """Take a metric of the SDK's."""
+        self.take([item])
+
+    def take(self, entries: Sequence[Any]) -> None:
+        """Take entries, each a metric of the SDK's or one that only has to be spelled."""
         # The SDK's own precaution: what the garbage collector makes say something must not wait for our lock.
         if getattr(self._active, "flag", False):
             return
         self._active.flag = True
         try:
-            # A fork leaves no thread behind (the SDK sees to that), so whose it is need not be asked again.
-            if self._flusher is None and not self._ensure_thread():
-                return
             with self._lock:
                 room = self.MAX_BEFORE_DROP - len(self._buffer)
-                self._buffer.extend(cast("Any", entries[:room]))
-                if len(self._buffer) >= self.MAX_BEFORE_FLUSH:
-                    self._flush_event.set()
+                self._buffer.extend(entries[:room])
+                full = len(self._buffer) >= self.MAX_BEFORE_FLUSH
+            if full or not self._fetched:
+                self._fetched = True
+                self._transport.fetch_soon(now=full)
             for lost in entries[room:]:
-                self._record_lost(cast("Any", lost))
+                self._record_lost(lost)
         finally:
             self._active.flag = False
 
-    def _ensure_thread(self) -> bool:
-        # Outside of any task's scope, which the thread would keep for life.
-        with use_scope(Scope(ScopeType.CURRENT)), use_isolation_scope(Scope(ScopeType.ISOLATION)):
-            return super()._ensure_thread()
+    def _reset_thread_state(self) -> None:
+        super()._reset_thread_state()
+        self._fetched = False  # by a thread that the parent has, and this process has not
 
     def _flush(self) -> Envelope | None:
         with self._lock:
@@ -102,12 +111,15 @@ class ReadyMetrics(MetricsBatcher):
 def install(client: BaseClient) -> None:
     """Give a client, before anything is counted, the batcher that `distributions` needs.
 
-    Not where the application has a hook for metrics, or wants users told: there every metric goes the SDK's own way.
+    Not where the application has a transport or a hook for metrics, or wants users told: there every metric goes the
+    SDK's own way.
     """
     own, options = client.metrics_batcher, client.options
+    if own is None or not isinstance(client.transport, WorkerTransport):
+        return
     tells_users = client.should_send_default_pii() or has_data_collection_enabled(options)
-    if own is not None and not tells_users and options["before_send_metric"] is scrubbing.scrub_metric:
-        client.metrics_batcher = ReadyMetrics(own._capture_func, own._record_lost_func)  # noqa: SLF001  # its constructor's
+    if not tells_users and options["before_send_metric"] is scrubbing.scrub_metric:
+        client.metrics_batcher = ReadyMetrics(own, client.transport)
 
 
 def distributions(

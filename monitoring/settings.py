@@ -260,7 +260,7 @@ class Settings(BaseSettings):
     beat_late_seconds: Seconds = Field(default=5.0, alias="MONITORING_BEAT_LATE_SECONDS")
     #: Watch queues, workers, beat and bots from the workers' main processes; and how often each looks. Seconds.
     vitals: Switch = Field(default=True, alias="MONITORING_VITALS")
-    vitals_seconds: Seconds = Field(default=10.0, alias="MONITORING_VITALS_SECONDS")
+    vitals_seconds: Seconds = Field(default=15.0, alias="MONITORING_VITALS_SECONDS")
     #: A worker, or beat, that has given no sign of life for so long is told as gone. Seconds.
     gone_seconds: Seconds = Field(default=45.0, alias="MONITORING_GONE_SECONDS")
     #: A worker that begins no task for so long, while messages wait, is told as stalled. Seconds.

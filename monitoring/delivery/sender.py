@@ -27,7 +27,7 @@ GATHER_SECONDS: Final = 0.1
 GATHER_ENVELOPES: Final = 100
 #: How long the thread waits for an answer before it looks whether there is more to send.
 TICK_SECONDS: Final = 0.05
-#: How often the thread wakes when there is nothing to do, to look after the spool and its reports.
+#: How often the thread wakes when there is nothing to do, to fetch metrics and to look after the spool and reports.
 CHORE_SECONDS: Final = 5.0
 #: What Sentry counts check-ins as.
 CHECK_INS: Final = "monitor"
@@ -79,6 +79,7 @@ class Sender:
         self._bulk_since = 0.0
         self._flushing = 0
         self._hurry = False
+        self._due = False
         self._failures = 0
         self._chores_at = 0.0
         self._ended = False
@@ -87,7 +88,9 @@ class Sender:
         """Take a parcel to send; count what has to be dropped for it. Never waits."""
         with self._changed:
             if not self._waiting.bulk:
-                self._bulk_since = self._clock()
+                # What the thread itself puts was gathered already, and it is awake.
+                own = threading.current_thread() is self._thread
+                self._bulk_since = -GATHER_SECONDS if own else self._clock()
             dropped = self._waiting.add(parcel)
             if parcel.kind in URGENT or len(self._waiting.bulk) in {1, GATHER_ENVELOPES}:
                 self._changed.notify_all()
@@ -109,6 +112,12 @@ class Sender:
                 except RuntimeError:
                     return
             self._thread = thread
+
+    def rouse(self) -> None:
+        """Have the chores done at once."""
+        with self._changed:
+            self._due = True
+            self._changed.notify_all()
 
     @property
     def has_unspooled(self) -> bool:
@@ -258,7 +267,7 @@ class Sender:
             self._changed.wait_for(self._roused, self._pause())
 
     def _roused(self) -> bool:
-        if self._ended or self._hurry:
+        if self._ended or self._hurry or self._due:
             return True
         if self._backoff.left:
             return False
@@ -267,15 +276,16 @@ class Sender:
     def _pause(self) -> float:
         """Return how long nothing will happen by itself."""
         if self._backoff.left:
-            return self._backoff.left
+            return min(self._backoff.left, CHORE_SECONDS)
         if self._waiting.bulk:
             return max(0.0, self._bulk_since + GATHER_SECONDS - self._clock())
         return CHORE_SECONDS if not self._waiting else 1.0
 
     def _look_after(self) -> None:
         now = self._clock()
-        if self._hurry or now >= self._chores_at:
+        if self._hurry or self._due or now >= self._chores_at:
             self._chores_at = now + CHORE_SECONDS
+            self._due = False
             self._post.chores(hurry=self._hurry)
             with self._changed:
                 self._hurry = False

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 30.0
+#: How often it is looked whether another process has died and left something.
+ADOPT_SECONDS: Final = 10.0
 #: How long a stopping process may spend on writing what is left, beside the time that it waits for Sentry.
 SET_ASIDE_SECONDS: Final = 0.5
 #: The part of the spool that transactions, metrics and logs may fill when a process stops.
@@ -67,12 +69,15 @@ class WorkerTransport(CountingTransport):
     #: Where the spool is, and the bytes that it may take; set by `transport_for`.
     place: Path | None = None
     spool_bytes: int = 0
+    #: Hands over, by `capture_envelope`, what is gathered elsewhere: metrics.
+    fetch: Callable[[], None] = staticmethod(lambda: None)
     #: Takes secrets out of what no hook of the SDK's sees; set by `transport_for` too.
     scrub: Callable[[Envelope], None] = staticmethod(_as_it_is)
 
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__(options)
         self._reported_at = time.monotonic()
+        self._adopted_at = -ADOPT_SECONDS
         self._failing = False
         self._finished = False
         self._notices = Notices()
@@ -137,6 +142,12 @@ class WorkerTransport(CountingTransport):
         """Look after the spool from now on, also before there is anything to send."""
         if self._spool is not None:
             self._sender.start()
+
+    def fetch_soon(self, *, now: bool) -> None:
+        """Have `fetch` called from time to time from now on, and at once if it is to be `now`."""
+        self._sender.start()
+        if now:
+            self._sender.rouse()
 
     @property
     def spool(self) -> Spool | None:
@@ -272,9 +283,14 @@ class WorkerTransport(CountingTransport):
             logger.warning("Sentry can be reached again")
 
     def chores(self, *, hurry: bool) -> None:
-        """Tell what was lost, and take over what dead processes have left; now, if somebody waits for the end."""
+        """Fetch what was gathered, tell what was lost, take over what dead processes have left.
+
+        All of it now, if somebody waits for the end.
+        """
+        self.fetch()
         now = time.monotonic()
-        if self._spool is not None:
+        if self._spool is not None and (hurry or now - self._adopted_at >= ADOPT_SECONDS):
+            self._adopted_at = now
             self._send_files(self._spool.adopt())
         if self._discarded_events and (hurry or now - self._reported_at >= REPORT_SECONDS):
             self._reported_at = now

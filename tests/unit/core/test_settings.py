@@ -99,7 +99,7 @@ def test_every_other_setting_has_a_default() -> None:
         "crons_exclude": (),
         "beat_late_seconds": 5.0,
         "vitals": True,
-        "vitals_seconds": 10.0,
+        "vitals_seconds": 15.0,
         "gone_seconds": 45.0,
         "stall_seconds": 120.0,
         "bot_budgets": {},
