@@ -54,7 +54,11 @@ def breadcrumbs(value: object, walk: Walk) -> object:
 
 def spans(value: object, _: Walk) -> object:
     """Clean a list of spans. Each has bounds of its own: a long transaction keeps all of them."""
-    return _values(value, lambda span: _entry(span, _SPAN, Walk()))
+    return _values(value, _span)
+
+
+def _span(value: object) -> object:
+    return Walk().mapping(value, ANYWHERE, _SPAN) if isinstance(value, Mapping) else Walk().value(value)
 
 
 def request(value: object, walk: Walk) -> object:
@@ -142,9 +146,7 @@ _REQUEST: Final[Mapping[str, Scrub]] = {
     "env": lambda value, walk: walk.value(value, ANYWHERE),
 }
 
-_SPAN: Final[Mapping[str, Scrub]] = dict.fromkeys(
-    verbatim("trace_id span_id parent_span_id same_process_as_parent start_timestamp timestamp"), as_is
-)
+_SPAN: Final = verbatim("trace_id span_id parent_span_id same_process_as_parent start_timestamp timestamp")
 
 SECTIONS: Final[Mapping[str, Scrub]] = {
     "exception": traces,

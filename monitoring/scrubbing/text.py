@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
 
 from monitoring.scrubbing.encoded_pairs import scrub_encoded_pairs
 from monitoring.scrubbing.marks import FILTERED, TRUNCATED
@@ -13,6 +14,9 @@ from monitoring.scrubbing.registry import SECRETS
 from monitoring.scrubbing.shapes import scrub_shapes
 from monitoring.scrubbing.urls import scrub_urls
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 LONGEST_TEXT: Final = 8192
 # Marks are longer than the shortest secrets, so a text may have grown; what ends with our mark is not cut again.
 _LONGEST_CUT_TEXT: Final = 4 * LONGEST_TEXT
@@ -21,17 +25,20 @@ _MOST_ROUNDS: Final = 6
 
 # Nothing but a short word, a symbol, a number, a date: only a registered secret could be in it.
 _SHORT: Final = re.compile(r"['\w./ +-]{0,16}")
+#: An id is no secret by its form, and never comes twice.
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
+_ID_LENGTHS: Final = (32, 36)
 #: Names, symbols and states come in every item: what was found clean is not read again, until another secret is known.
 #: Nothing else is kept, so that no secret stays in memory for it.
 _SHORT_TEXT: Final = 64
 _MOST_KEPT: Final = 8192
-_found_clean: dict[tuple[str, Reading], int] = {}
+_found_clean: defaultdict[Reading, dict[str, int]] = defaultdict(dict)
 _LAST_TOKEN: Final = re.compile(r"(?<![^\s,;&])[^\s,;&]*+\Z")
 
 
-def is_known(text: str, reading: Reading = ANYWHERE) -> bool:
-    """Say whether a text was found clean before, and nothing has become secret since."""
-    return _found_clean.get((text, reading)) == SECRETS.generation
+def known_clean(reading: Reading) -> Mapping[str, int]:
+    """Return the texts that were found clean, each with the registry's generation then: now's means it still is."""
+    return _found_clean[reading]
 
 
 def clean(text: str, reading: Reading = ANYWHERE) -> str:
@@ -40,14 +47,16 @@ def clean(text: str, reading: Reading = ANYWHERE) -> str:
     May raise on an error of ours: the callers turn that into a mark.
     """
     if len(text) <= _SHORT_TEXT:
-        generation = SECRETS.generation
-        if is_known(text, reading):
+        known, generation = _found_clean[reading], SECRETS.generation
+        if known.get(text) == generation:
             return text
+        if len(text) in _ID_LENGTHS and _ID.fullmatch(text):
+            return SECRETS.redact(text)
         cleaned = _clean(text, reading)
         if cleaned is text or cleaned == text:
-            if len(_found_clean) >= _MOST_KEPT:
-                _found_clean.clear()
-            _found_clean[text, reading] = generation
+            if len(known) >= _MOST_KEPT:
+                known.clear()
+            known[text] = generation
         return cleaned
     cut = len(text) > LONGEST_TEXT and not (len(text) <= _LONGEST_CUT_TEXT and text.endswith(TRUNCATED))
     if cut:

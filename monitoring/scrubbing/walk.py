@@ -6,7 +6,8 @@ What lies beyond a bound is replaced, never passed through. The value given is l
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from fractions import Fraction
@@ -18,10 +19,11 @@ from sentry_sdk._types import AnnotatedValue
 
 from monitoring.scrubbing.encodings import SHORTEST_SECRET
 from monitoring.scrubbing.marks import CYCLE, FAILED, FILTERED, TOO_DEEP, TOO_LARGE
-from monitoring.scrubbing.names import Kind
+from monitoring.scrubbing.names import LONGEST_NAME, Kind
 from monitoring.scrubbing.phrases import SHORTEST_PHRASE, is_phrase
 from monitoring.scrubbing.readings import ANYWHERE, Reading, judge
-from monitoring.scrubbing.text import LONGEST_TEXT, clean, is_known
+from monitoring.scrubbing.registry import SECRETS
+from monitoring.scrubbing.text import LONGEST_TEXT, clean, known_clean
 from monitoring.scrubbing.values import masked
 
 DEEPEST: Final = 16
@@ -37,6 +39,12 @@ _LARGEST_BYTE: Final = 255
 _PAIR: Final = 2
 # An exchange client holds every credential, so no `repr` of one is read.
 _CLOSED_MODULES: Final = ("ccxt.",)
+
+
+#: Names that say nothing and hold nothing, by reading: when they were found to be so, and what is known of what they
+#: name. Bounded; a name that is a secret is never in it.
+_harmless: defaultdict[Reading, dict[str, tuple[int, Mapping[str, int]]]] = defaultdict(dict)
+_MOST_HARMLESS: Final = 8192
 
 
 class Walk:
@@ -72,35 +80,54 @@ class Walk:
             return self._container(value, reading, kind)
         return _object(value, reading, kind)
 
-    def mapping(self, value: Mapping[object, object], reading: Reading) -> dict[object, object]:
-        """Return a dictionary without secrets: what its keys name, and what the keys themselves hold."""
-        named = _named_by_sibling(value)
+    def mapping(
+        self, value: Mapping[object, object], reading: Reading, kept: Container[object] = ()
+    ) -> dict[object, object]:
+        """Return a dictionary without secrets: what its keys name, and what the keys themselves hold.
+
+        What stands under one of the names in `kept` stays as it is.
+        """
+        named = _named_by_sibling(value) if "value" in value else None
+        items = value.items() if len(value) <= MOST_ITEMS else islice(value.items(), MOST_ITEMS)
+        harmless, generation = _harmless[reading], SECRETS.generation
         result: dict[object, object] = {}
-        for key, item in islice(value.items(), MOST_ITEMS):
-            if type(key) is str:
-                kind, inner = judge(named if named and key == "value" else key, reading)
-                if kind is Kind.PLAIN and key not in result and self._passes(key, item, inner):
+        for key, item in items:
+            if key in kept:
+                result[key] = item
+                continue
+            # Most of any item is as it was when it was last read: a harmless name, and a value that was found clean.
+            if type(key) is str and key not in result and (named is None or key != "value"):
+                found = harmless.get(key)
+                if found is not None and found[0] == generation and self._passes(item, found[1], generation):
                     result[key] = item
                     continue
-            else:
-                kind, inner = Kind.PLAIN, reading
-            result[_free(self._key(key), result)] = self.value(item, inner, kind)
+            result[_free(self._key(key), result)] = self._named(key, item, reading, named)
         if len(value) > MOST_ITEMS:
             result.popitem()
             result[TOO_LARGE] = TOO_LARGE
         return result
 
-    def _passes(self, key: str, item: object, reading: Reading) -> bool:
-        """Say whether a harmless name and its value are as they were when they were last read: most of any item is."""
-        if self._left <= 0 or not (len(key) < SHORTEST_SECRET or is_known(key)):
-            return False
-        if type(item) is str:
-            if len(item) >> _UNIT or not is_known(item, reading):
+    def _named(self, key: object, item: object, reading: Reading, named: str | None) -> object:
+        if type(key) is not str:
+            return self.value(item, reading)
+        kind, inner = judge(named if named and key == "value" else key, reading)
+        if kind is Kind.PLAIN and len(key) <= LONGEST_NAME and clean(key) == key:
+            remembered = _harmless[reading]
+            if len(remembered) >= _MOST_HARMLESS:
+                remembered.clear()
+            if not (named and key == "value"):
+                remembered[key] = (SECRETS.generation, known_clean(inner))
+        return self.value(item, inner, kind)
+
+    def _passes(self, item: object, known: Mapping[str, int], generation: int) -> bool:
+        kind = type(item)
+        if kind is str:
+            if known.get(item) != generation:  # type: ignore[call-overload]  # a str, as its type says
                 return False
-        elif item is not None and type(item) not in _NUMBERS:
+        elif item is not None and kind not in _NUMBERS:
             return False
         self._left -= 1
-        return True
+        return self._left >= 0
 
     def _container(
         self, value: Mapping[object, object] | Sequence[object] | AbstractSet[object], reading: Reading, kind: Kind
