@@ -42,7 +42,7 @@ def send(event: Any, scope: Scope) -> str | None:
     if (gone := spans - len(told.get("spans") or ())) > 0:
         client.transport.record_lost_event("event_processor", data_category="span", quantity=gone)
     told["event_id"] = uuid.uuid4().hex
-    told = {**_constants(client), **scrubbing.scrub_transaction(told, {})}
+    told = {**constants(client), **scrubbing.scrub_transaction(told, {})}
     place = (told.get("contexts") or {}).get("trace") or {}  # a section that could not be scrubbed is another
     trace = place.pop("dynamic_sampling_context", None)
     headers = {"event_id": told["event_id"], "sent_at": _iso(datetime.now(UTC))}
@@ -53,14 +53,35 @@ def send(event: Any, scope: Scope) -> str | None:
 
 
 def _is_simple(event: Any, client: BaseClient) -> bool:
+    return is_untreated(client) and not any(part in event for part in _SDKS_OWN)
+
+
+def is_untreated(client: BaseClient) -> bool:
+    """Say whether nothing but the scrubber is to see a transaction before it leaves."""
     options = client.options
     return (
         options["before_send_transaction"] is scrubbing.scrub_transaction
         and options["max_value_length"] is None
         and options["custom_repr"] is None
         and client.spotlight is None
-        and not any(part in event for part in _SDKS_OWN)
     )
+
+
+class Written(PayloadRef):
+    """Be a transaction that exists as text alone. The SDK reads it only to count what of it is lost."""
+
+    def __init__(self, text: bytes, *, spans: int) -> None:
+        super().__init__(bytes=text)
+        self.entries = 1 + spans
+
+    @property
+    def json(self) -> Any:
+        """Read the text."""
+        return json.loads(self.get_bytes())
+
+    @json.setter
+    def json(self, _: Any) -> None:
+        """Take nothing: the text is all there is."""
 
 
 def _payload(event: Any, client: BaseClient) -> PayloadRef:
@@ -86,7 +107,7 @@ def _iso(moment: datetime) -> str:
 _kept: tuple[BaseClient, int, dict[str, Any]] | None = None
 
 
-def _constants(client: BaseClient) -> dict[str, Any]:
+def constants(client: BaseClient) -> dict[str, Any]:
     """Return what is the same in every transaction of a process, scrubbed once."""
     global _kept  # noqa: PLW0603  # one entry: a process has one client
     kept = _kept

@@ -51,7 +51,7 @@ def parcel_of(envelope: Envelope) -> Parcel:
 
 
 def _entries(item: Item) -> int:
-    count: Any = item.headers.get("item_count")
+    count: Any = item.headers.get("item_count") or getattr(item.payload, "entries", None)
     if count is None and item.type == "transaction":
         event = item.payload.json
         count = 1 + len(event.get("spans") or ()) if isinstance(event, dict) else 1

@@ -25,11 +25,16 @@ def scrub_envelope(envelope: Envelope) -> None:
     try:
         trace = envelope.headers.get("trace")
         if trace:
-            envelope.headers["trace"] = {key: _cleaned(key, value) for key, value in trace.items()}
+            envelope.headers["trace"] = scrub_shared(trace)
     except Exception:  # noqa: BLE001  # fails closed
         envelope.headers.pop("trace", None)
     if any(item.type in _SESSIONS for item in envelope.items):
         envelope.items = [item for item in envelope.items if item.type not in _SESSIONS or _scrub_session(item)]
+
+
+def scrub_shared(trace: Mapping[str, object]) -> dict[str, object]:
+    """Clean what all of a trace's events share (the dynamic sampling context): Sentry needs the public key in it."""
+    return {key: _cleaned(key, value) for key, value in trace.items()}
 
 
 def _cleaned(key: str, value: object) -> object:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from monitoring.scrubbing.envelopes import scrub_shared
 from monitoring.scrubbing.frames import scrub_frame
 from monitoring.scrubbing.marks import FAILED, FILTERED
 from monitoring.scrubbing.readings import ANYWHERE, HEADERS, QUERY, USER
 from monitoring.scrubbing.text import clean
 from monitoring.scrubbing.walk import Walk
 from monitoring.scrubbing.words import verbatim
+
+_SHARED: Final = "dynamic_sampling_context"
 
 Scrub = Callable[[object, Walk], object]
 
@@ -50,6 +53,17 @@ def traces(value: object, walk: Walk) -> object:
 def breadcrumbs(value: object, walk: Walk) -> object:
     """Clean a list of breadcrumbs."""
     return _values(value, walk.value)
+
+
+def contexts(value: object, walk: Walk) -> object:
+    """Clean the contexts."""
+    cleaned = walk.value(value)
+    if isinstance(value, Mapping) and isinstance(cleaned, dict):
+        trace, told = value.get("trace"), cleaned.get("trace")
+        shared = trace.get(_SHARED) if isinstance(trace, Mapping) else None
+        if isinstance(shared, Mapping) and isinstance(told, dict):
+            told[_SHARED] = scrub_shared(shared)
+    return cleaned
 
 
 def spans(value: object, _: Walk) -> object:
@@ -153,6 +167,7 @@ SECTIONS: Final[Mapping[str, Scrub]] = {
     "threads": traces,
     "stacktrace": stacktrace,
     "breadcrumbs": breadcrumbs,
+    "contexts": contexts,
     "spans": spans,
     "request": request,
     "user": user,

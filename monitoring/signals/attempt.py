@@ -20,7 +20,7 @@ from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's f
 from monitoring.delivery.losses import count_lost
 from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, queue_wait_ms, rounded
 from monitoring.scrubbing import scrub_text
-from monitoring.signals import message, tracing
+from monitoring.signals import destination, message, tracing
 from monitoring.signals.arguments import conceal
 from monitoring.signals.scopes import AttemptScopes
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sentry_sdk._types import Event, Hint
 
     from monitoring.breadcrumbs import Trail
+    from monitoring.signals.untouched import Untouched
 
 RUN_TIME: Final = "task.run_time"
 QUEUE_WAIT: Final = "task.queue_wait"
@@ -89,6 +90,8 @@ class Attempt:
     #: Known beforehand when the message says that nobody samples its trace.
     trace_id: str | None = None
     trace: tracing.Trace | None = None
+    #: Set for as long as it is sampled and nobody has looked at its scopes: then its trace need not be built.
+    untouched: Untouched | None = None
     ended_at: float | None = None
     outcome: str | None = None
     error: BaseException | None = None
@@ -102,7 +105,39 @@ class Attempt:
 
     def open(self) -> None:
         """Put the attempt's own scopes in force; see `scopes`."""
-        self.scopes = AttemptScopes(self._tell_isolation, self._tell_current)
+        self.scopes = AttemptScopes(self._tell_isolation, self._tell_current, self.begin_trace)
+
+    def close(self) -> None:
+        """Put back what was in force before; whoever looks later begins nothing."""
+        self.untouched = None
+        self.scopes.close()
+
+    def begin_trace(self) -> None:
+        """Build the trace that was put off, as if it had been there from the start; nothing if none was."""
+        if self.untouched is not None:
+            self.untouched = None
+            self.trace = self.traced(self.run_time())
+
+    def traced(self, late_ms: float = 0.0) -> tracing.Trace | None:
+        """Continue the attempt's trace with spans that began `late_ms` ago; None when it is not sampled."""
+        request = self.request
+        celery_job = {"task": self.task.name, "args": list(request.args or ()), "kwargs": request.kwargs}
+        return tracing.begin(self.task.name, celery_job, self.process_data, late_ms)
+
+    def process_data(self) -> dict[str, Any]:
+        """Return what Sentry's Queues view reads from a `queue.process` span."""
+        request, task = self.request, self.task
+        embed = {name: getattr(request, name) for name in ("callbacks", "errbacks", "chain", "chord")}
+        return {
+            "messaging.message.id": request.id,
+            "messaging.destination.name": self.queue,
+            "messaging.message.retry.count": self.number - 1,
+            "messaging.message.receive.latency": self.queue_wait,
+            "messaging.message.body.size": destination.body_size(
+                [request.args, request.kwargs, embed], task.serializer
+            ),
+            "messaging.system": destination.system(task.app),
+        }
 
     def words(self) -> dict[str, str]:
         """Return what everything that the attempt produces is told with."""
@@ -110,6 +145,19 @@ class Attempt:
         if self.queue is not None:
             words["queue"] = self.queue
         return words
+
+    def tags(self) -> dict[str, str]:
+        """Return the words, and what is told by a tag alone."""
+        tags = {**self.words(), "celery_task_id": self.request.id}
+        if getattr(self.task, "moves_money", False):
+            tags["moves_money"] = "true"
+        if self._redelivered:
+            tags["redelivered"] = "true"
+        return tags
+
+    @property
+    def _redelivered(self) -> bool:
+        return bool((self.request.delivery_info or {}).get("redelivered"))
 
     def _tell_isolation(self, scope: Scope) -> None:
         if self.request.is_eager:
@@ -119,11 +167,9 @@ class Attempt:
         else:
             scope.clear_breadcrumbs()
         tell(scope, self.words())
-        scope.set_tag("celery_task_id", self.request.id)
-        if getattr(self.task, "moves_money", False):
-            scope.set_tag("moves_money", "true")
-        if (self.request.delivery_info or {}).get("redelivered"):
-            tell(scope, {"redelivered": "true"})
+        scope.set_tags(self.tags())
+        if self._redelivered:
+            scope.set_attribute("redelivered", "true")
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)
 
@@ -157,7 +203,7 @@ class Attempt:
     def describe(self, event: Event, _: Hint) -> Event:
         """Give an event the contexts `celery` and `attempts`, number its breadcrumbs, hide the task's arguments."""
         contexts = event.setdefault("contexts", {})
-        contexts["celery"] = self._celery_context()
+        contexts["celery"] = self.celery_context()
         if event.get("type") == "transaction":
             return event
         # The scope keeps the latest breadcrumbs of this attempt alone: a talkative one does not push out the others'.
@@ -169,7 +215,8 @@ class Attempt:
             conceal(event, self.task, self.request, self.allowed)
         return event
 
-    def _celery_context(self) -> dict[str, Any]:
+    def celery_context(self) -> dict[str, Any]:
+        """Return the context `celery`, as far as it is known."""
         request = self.request
         context = {
             "id": request.id,
@@ -178,7 +225,7 @@ class Attempt:
             "worker": request.hostname,
             "attempt": self.number,
             "max_retries": self.task.max_retries,
-            "redelivered": bool((request.delivery_info or {}).get("redelivered")),
+            "redelivered": self._redelivered,
             "eta": request.eta,
             "queue_wait_ms": rounded(self.queue_wait),
             "run_time_ms": rounded(self.run_time()),

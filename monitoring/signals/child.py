@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
@@ -19,7 +18,7 @@ from monitoring.context import ArgumentNames, TradingContext
 from monitoring.crons import periodic
 from monitoring.crons.tardiness import Tardiness
 from monitoring.latency import Clock, SlowTasks
-from monitoring.signals import destination, message, tracing
+from monitoring.signals import destination, message, tracing, untouched
 from monitoring.signals.attempt import (
     KEY,
     OUTCOMES,
@@ -85,8 +84,10 @@ class Child:
         attempt.open()
         attempt.trace_id = tracing.unsampled_trace(attempt.trace_headers)
         if attempt.trace_id is None:
-            celery_job = {"task": task.name, "args": list(args), "kwargs": kwargs}
-            attempt.trace = tracing.begin(task.name, celery_job, partial(_process_data, attempt, args, kwargs))
+            if not request.is_eager:
+                attempt.untouched = untouched.sampled_by_message(attempt.trace_headers)
+            if attempt.untouched is None:
+                attempt.trace = attempt.traced()
         if (told := request.__dict__.get(periodic.HEADER)) is not None:
             self._begin_periodic(attempt, told)
 
@@ -140,7 +141,7 @@ class Child:
                 state = self._settle(attempt, state, raised)
             self._finish(attempt, task, state)
         finally:
-            attempt.scopes.close()
+            attempt.close()
         if isinstance(raised, SystemExit) and state is None and not self.held.holds(attempt.request.id):
             # The process has been told to go, and is killed if it does not within 0.1 s: what it holds goes with it.
             flush(_TEARDOWN_SECONDS)
@@ -181,6 +182,9 @@ class Child:
         status = "ok" if attempt.expected else STATUSES[outcome]
         attempt.ended_at = self.clock.monotonic() if attempt.ended_at is None else attempt.ended_at
         run_time = attempt.run_time()
+        if outcome != "success":
+            attempt.begin_trace()
+        put_off = attempt.untouched is not None
         if not attempt.scopes.untouched:
             tell(attempt.scopes.isolation, {"outcome": outcome})
         if attempt.trace is not None:
@@ -200,7 +204,18 @@ class Child:
             held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
             if held_back is not None:
                 self._warn(task.name, run_time / 1000, budget, held_back)
+        self._end_trace(attempt, outcome, status, put_off=put_off)
+
+    def _end_trace(self, attempt: Attempt, outcome: str, status: str, *, put_off: bool) -> None:
+        place = attempt.untouched
+        if place is not None:
+            if untouched.send(attempt, place, outcome, self.clock.monotonic()):
+                return
+            attempt.begin_trace()
         if attempt.trace is not None:
+            if put_off:  # and built since: by us, or because a hook looked
+                tell(attempt.scopes.isolation, {"outcome": outcome})
+                attempt.trace.end_processing(status)
             attempt.trace.end(status)
 
     def _warn(self, task: str, seconds: float, budget: float | None, held_back: int) -> None:
@@ -216,9 +231,11 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     values = [(RUN_TIME, run_time)]
     if attempt.queue_wait is not None:
         values.append((QUEUE_WAIT, attempt.queue_wait))
-    if attempt.scopes.untouched and attempt.trace_id is not None:
+    place = attempt.untouched
+    known = place.trace_id if place is not None else attempt.trace_id
+    if attempt.scopes.untouched and known is not None:
         attributes = {**attempt.scopes.attributes, **attempt.words(), "outcome": outcome}
-        trace_id, span_id = attempt.trace_id, None
+        trace_id, span_id = known, place.span_id if place is not None else None
     else:
         tell(attempt.scopes.isolation, {"outcome": outcome})
         attributes = attempt.scopes.attributes
@@ -238,17 +255,3 @@ _HOOK_RAISED: Final = "Task %s[%s] "
 def _trace_headers(request: Any) -> dict[str, Any]:
     names = ("sentry-trace", "baggage")
     return {name: value for name in names if isinstance(value := message.header(request, name), str)}
-
-
-def _process_data(attempt: Attempt, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return what Sentry's Queues view reads from a `queue.process` span."""
-    request, task = attempt.request, attempt.task
-    embed = {name: getattr(request, name) for name in ("callbacks", "errbacks", "chain", "chord")}
-    return {
-        "messaging.message.id": request.id,
-        "messaging.destination.name": attempt.queue,
-        "messaging.message.retry.count": attempt.number - 1,
-        "messaging.message.receive.latency": attempt.queue_wait,
-        "messaging.message.body.size": destination.body_size([args, kwargs, embed], task.serializer),
-        "messaging.system": destination.system(task.app),
-    }

@@ -42,7 +42,7 @@ os.register_at_fork(after_in_child=_renew_lock)
 class AttemptScope(Scope):
     """Be one of an attempt's two scopes."""
 
-    __slots__ = ("_origin", "_tell")
+    __slots__ = ("_looked", "_origin", "_tell")
 
     def capture_event(self, event: Any, hint: Any = None, scope: Any = None, **more: Any) -> str | None:
         """Send the attempt's own transaction the short way; everything else is the SDK's."""
@@ -64,11 +64,13 @@ class LazyScope(AttemptScope):
 
     _origin: Scope
     _tell: Tell
+    _looked: Callable[[], None]
 
-    def __init__(self, origin: Scope, tell: Tell) -> None:
+    def __init__(self, origin: Scope, tell: Tell, looked: Callable[[], None]) -> None:
         # Not the SDK's own: what it would set is what is left open here.
         _set(self, "_origin", origin)
         _set(self, "_tell", tell)
+        _set(self, "_looked", looked)
         # The SDK asks for it all the time, and it says nothing of the attempt.
         _set(self, "client", origin.client)
 
@@ -100,24 +102,30 @@ class LazyScope(AttemptScope):
                 _set(self, slot, getattr(fork, slot))
             # From here on it is a scope like any other, at no cost.
             _set(self, "__class__", AttemptScope)
+            with capture_internal_exceptions():
+                self._looked()
 
 
 class AttemptScopes:
-    """Hold the scopes of a running attempt, and what they stand in front of."""
+    """Hold the scopes of a running attempt, and what they stand in front of.
 
-    __slots__ = ("_before", "current", "isolation")
+    `looked` is called when one of them has been filled, by the thread that looked, before it sees anything.
+    """
 
-    def __init__(self, tell_isolation: Tell, tell_current: Tell) -> None:
-        before = self._before = Scope.get_current_scope(), Scope.get_isolation_scope()
-        self.current: Scope = LazyScope(before[0], tell_current)
-        self.isolation: Scope = LazyScope(before[1], tell_isolation)
+    __slots__ = ("before", "current", "isolation")
+
+    def __init__(self, tell_isolation: Tell, tell_current: Tell, looked: Callable[[], None]) -> None:
+        #: What was in force: the current scope and the isolation scope.
+        before = self.before = Scope.get_current_scope(), Scope.get_isolation_scope()
+        self.current: Scope = LazyScope(before[0], tell_current, looked)
+        self.isolation: Scope = LazyScope(before[1], tell_isolation, looked)
         Scope.set_current_scope(self.current)
         Scope.set_isolation_scope(self.isolation)
 
     def close(self) -> None:
         """Put back what was in force before."""
-        Scope.set_current_scope(self._before[0])
-        Scope.set_isolation_scope(self._before[1])
+        Scope.set_current_scope(self.before[0])
+        Scope.set_isolation_scope(self.before[1])
 
     @property
     def untouched(self) -> bool:
@@ -134,6 +142,6 @@ class AttemptScopes:
     @property
     def attributes(self) -> dict[str, Any]:
         """Return the attributes in force, without filling anything: while nobody looked, those from before."""
-        current, isolation = self._before if self.untouched else (self.current, self.isolation)
+        current, isolation = self.before if self.untouched else (self.current, self.isolation)
         ambient = Scope.get_global_scope()._attributes  # noqa: SLF001  # the scope has no public reader for them
         return {**ambient, **isolation._attributes, **current._attributes}  # noqa: SLF001  # as above

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import sentry_sdk
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 TASK_OP: Final = "queue.task.celery"
 PROCESS_OP: Final = "queue.process"
 SOURCE: Final = "task"
+#: Of a millisecond.
+NANOSECONDS: Final = 1e6
 
 
 class Trace(Protocol):
@@ -84,7 +87,7 @@ def unsampled_trace(headers: Mapping[str, str]) -> str | None:
     """
     client = sentry_sdk.get_client()
     found = _UNSAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
-    if found is None or callable(client.options["traces_sampler"]) or not _is_ours(client, headers):
+    if found is None or callable(client.options["traces_sampler"]) or not continues(client, headers):
         return None
     _count_unsampled(client, "sample_rate")
     return found[1]
@@ -94,7 +97,7 @@ _UNSAMPLED: Final = re.compile("([0-9a-f]{32})-[0-9a-f]{16}-0")
 _ORG: Final = re.compile(r"(?:^|,)\s*sentry-org_id=([^,;\s]*)")
 
 
-def _is_ours(client: BaseClient, headers: Mapping[str, str]) -> bool:
+def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
     """Say whether a trace is surely to be continued: the SDK may refuse that of another organisation."""
     own = client.parsed_dsn.org_id if client.parsed_dsn else None
     if own is None and not client.options["strict_trace_continuation"]:
@@ -117,8 +120,13 @@ _WHOLE: Final[tuple[EventDataCategory, ...]] = ("transaction", "span")
 _STREAMED: Final[tuple[EventDataCategory, ...]] = ("span",)
 
 
-def begin(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace | None:
-    """Continue the trace that the scopes have joined with spans; None when it is not sampled."""
+def begin(
+    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], late_ms: float = 0.0
+) -> Trace | None:
+    """Continue the trace that the scopes have joined with spans; None when it is not sampled.
+
+    `late_ms` is how long ago they began, for spans of one transaction.
+    """
     client, isolation = sentry_sdk.get_client(), sentry_sdk.get_isolation_scope()
     if not callable(client.options["traces_sampler"]):
         sampled, _, _, reason = _make_sampling_decision(name, None, isolation)
@@ -127,8 +135,9 @@ def begin(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[s
             isolation.get_active_propagation_context().parent_sampled = False
             _count_unsampled(client, reason or "sample_rate")
             return None
-    start = _begin_stream if has_span_streaming_enabled(client.options) else _begin_static
-    return start(name, celery_job, data)
+    if has_span_streaming_enabled(client.options):
+        return _begin_stream(name, celery_job, data)
+    return _begin_static(name, celery_job, data, late_ms)
 
 
 def join(scope: Scope, name: str) -> None:
@@ -138,7 +147,10 @@ def join(scope: Scope, name: str) -> None:
     scope._propagation_context = None  # noqa: SLF001  # what it inherits is the process's, and would go first
 
 
-def _begin_static(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace:
+def _begin_static(
+    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], late_ms: float
+) -> Trace:
+    began = datetime.now(UTC) - timedelta(milliseconds=late_ms)
     scope = sentry_sdk.get_current_scope()
     propagation = sentry_sdk.get_isolation_scope().get_active_propagation_context()
     transaction = scope.start_transaction(
@@ -152,12 +164,15 @@ def _begin_static(name: str, celery_job: Mapping[str, Any], data: Callable[[], M
             trace_id=propagation.trace_id,
             parent_span_id=propagation.parent_span_id,
             same_process_as_parent=False,
+            start_timestamp=began,
         ),
         custom_sampling_context={"celery_job": celery_job},
     )
     assert isinstance(transaction, Transaction)  # noqa: S101  # NoOpSpan only for other instrumenters and lifecycles
     transaction.__enter__()
-    processing = transaction.start_child(op=PROCESS_OP, name=name, origin=ORIGIN)
+    processing = transaction.start_child(op=PROCESS_OP, name=name, origin=ORIGIN, start_timestamp=began)
+    for span in (transaction, processing):
+        span._start_timestamp_monotonic_ns -= round(late_ms * NANOSECONDS)  # noqa: SLF001  # what its length is from
     if transaction.sampled:
         write(processing, data())
     processing.__enter__()

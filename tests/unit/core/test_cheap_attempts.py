@@ -36,14 +36,23 @@ TOLD = {
 Body = Callable[[], object]
 
 
-def run(app: Celery, body: Body, *, sampled: str = "-0", baggage: str = "", retries: int = 0) -> str:
+def run(  # noqa: PLR0913  # what a message may say
+    app: Celery,
+    body: Body,
+    *,
+    sampled: str = "-0",
+    baggage: str = "",
+    retries: int = 0,
+    name: str = "core.trade",
+    args: tuple[Any, ...] = ARGS,
+) -> str:
     """Run an attempt in this process as a worker does, of a task that does `body`; return the task's id."""
 
     def trade(bot_id: str, exchange: str, symbol: str) -> object:
         return body_of[app]()
 
     body_of[app] = body
-    task = app.tasks.get("core.trade") or app.task(trade, name="core.trade", ignore_result=True, shared=False)
+    task = app.tasks.get(name) or app.task(trade, name=name, ignore_result=True, shared=False)
     app.finalize()
     task_id = str(uuid4())
     headers = {"sentry-trace": f"{TRACE}-{TRACE[:16]}{sampled}", "baggage": baggage}
@@ -56,7 +65,7 @@ def run(app: Celery, body: Body, *, sampled: str = "-0", baggage: str = "", retr
         "is_eager": False,
         **headers,
     }
-    build_tracer(task.name, app.tasks[task.name], app=app)(task_id, ARGS, {}, request)
+    build_tracer(task.name, app.tasks[task.name], app=app)(task_id, args, {}, request)
     return task_id
 
 
@@ -265,7 +274,7 @@ def test_threads_that_look_at_once_find_one_scope_told_once() -> None:
         time.sleep(0.05)
         scope.set_tag("told", "1")
 
-    scopes = AttemptScopes(tell, lambda _: None)
+    scopes = AttemptScopes(tell, lambda _: None, lambda: None)
     try:
         barrier, seen = threading.Barrier(8), []
 
@@ -286,7 +295,7 @@ def test_threads_that_look_at_once_find_one_scope_told_once() -> None:
 
 def test_what_is_set_before_anybody_looks_stays() -> None:
     """Filling completes a scope; it does not overwrite it."""
-    scopes = AttemptScopes(lambda scope: scope.set_tag("told", "1"), lambda _: None)
+    scopes = AttemptScopes(lambda scope: scope.set_tag("told", "1"), lambda _: None, lambda: None)
     try:
         scopes.isolation.set_level("fatal")
         assert scopes.isolation._level == "fatal"
@@ -336,7 +345,7 @@ def test_a_scope_that_cannot_be_told_is_a_scope_all_the_same() -> None:
     def tell(_: Scope) -> None:
         raise RuntimeError("an error of ours")
 
-    scopes = AttemptScopes(tell, tell)
+    scopes = AttemptScopes(tell, tell, lambda: None)
     try:
         sentry_sdk.set_tag("desk", "fx")
         assert scopes.isolation._tags["desk"] == "fx"
