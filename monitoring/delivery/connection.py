@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 5.0
 #: How long one request may take, from its first byte to the answer's last.
 ANSWER_SECONDS: Final = 15.0
-_AT_ONCE: Final = 64 * 1024
+_AT_ONCE: Final = 16 * 1024
 _MAX_HEAD: Final = 64 * 1024
 _MAX_BODY: Final = 64 * 1024
 _LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r?\n", re.IGNORECASE)
@@ -65,7 +65,8 @@ class Address:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if secure:
                 opened = self._tls.wrap_socket(opened, server_hostname=host)
-            opened.settimeout(ANSWER_SECONDS)
+            # Each call that may wait lets another thread have the interpreter, also when it need not wait.
+            opened.settimeout(0)
         except BaseException:
             opened.close()
             raise
@@ -99,7 +100,15 @@ class Connection:
     def send(self, body: bytes) -> None:
         """Send a request whole, in one packet where it fits; raise OSError when that cannot be done in time."""
         self._received.clear()
-        self.socket.sendall(b"%b%d\r\n\r\n%b" % (self.head, len(body), body))
+        request = b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
+        try:
+            sent = self.socket.send(request)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            sent = 0
+        if sent < len(request):
+            self.socket.settimeout(ANSWER_SECONDS)
+            self.socket.sendall(memoryview(request)[sent:])
+            self.socket.settimeout(0)
 
     def receive(self) -> Answer | None:
         """Read what has come; return the answer once it is whole. Raise OSError when it never will be."""
@@ -123,15 +132,12 @@ class Connection:
 
     def _read(self) -> bytes | None:
         """Read what is there without waiting: empty at the end, None when there is nothing for us."""
-        self.socket.settimeout(0)
         try:
             data = self.socket.recv(_AT_ONCE)
             while isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
                 data += self.socket.recv(_AT_ONCE)
         except (BlockingIOError, ssl.SSLWantReadError):  # TLS: a session ticket, or half a record
             return None
-        finally:
-            self.socket.settimeout(ANSWER_SECONDS)
         return data
 
     def _answer(self, *, ended: bool) -> Answer | None:
