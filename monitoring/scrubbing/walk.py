@@ -1,6 +1,7 @@
 """Any value, however nested: names judge what they name, texts are cleaned, sizes are bounded.
 
-What lies beyond a bound is replaced, never passed through. The value given is left as it is; what changed is new.
+A name counts as it came and as it leaves, cleaned or written out: either may say what the other does not. What lies
+beyond a bound is replaced, never passed through. The value given is left as it is; what changed is new.
 """
 
 from __future__ import annotations
@@ -101,23 +102,33 @@ class Walk:
                 if found is not None and found[0] == generation and self._passes(item, found[1], generation):
                     result[key] = item
                     continue
-            result[_free(self._key(key), result)] = self._named(key, item, reading, named)
+            name = _free(self._key(key), result)
+            told = self._named(key, item, reading, named)
+            if name is not key and type(name) is str:
+                told = self._told_again(told, _said_by(key, named, reading), _said_by(name, named, reading))
+            result[name] = told
+        if "value" in result and (renamed := _named_by_sibling(result)) is not None:
+            said = _said_by("value", named, reading)
+            result["value"] = self._told_again(result["value"], said, judge(renamed, reading))
         if len(value) > MOST_ITEMS:
             result.popitem()
             result[TOO_LARGE] = TOO_LARGE
         return result
 
     def _named(self, key: object, item: object, reading: Reading, named: str | None) -> object:
-        if type(key) is not str:
-            return self.value(item, reading)
-        kind, inner = judge(named if named and key == "value" else key, reading)
-        if kind is Kind.PLAIN and len(key) <= LONGEST_NAME and clean(key) == key:
+        kind, inner = _said_by(key, named, reading)
+        if type(key) is str and kind is Kind.PLAIN and len(key) <= LONGEST_NAME and clean(key) == key:
             remembered = _harmless[reading]
             if len(remembered) >= _MOST_HARMLESS:
                 remembered.clear()
             if not (named and key == "value"):
                 remembered[key] = (SECRETS.generation, known_clean(inner))
         return self.value(item, inner, kind)
+
+    def _told_again(self, told: object, before: tuple[Kind, Reading], after: tuple[Kind, Reading]) -> object:
+        """Clean a value once more if its name says something else as it leaves than it said as it came."""
+        kind, inner = after
+        return told if after == before else self.value(told, inner, kind)
 
     def _passes(self, item: object, known: Mapping[str, int], generation: int) -> bool:
         kind = type(item)
@@ -156,10 +167,14 @@ class Walk:
         if isinstance(fields, tuple) and len(fields) == len(value):
             return self.mapping(dict(zip(fields, value, strict=True)), reading)
         items: list[object] = []
-        said = Kind.PLAIN
+        said = again = Kind.PLAIN
         for item in islice(value, MOST_ITEMS):
-            items.append(self.value(item, reading, kind if said is Kind.PLAIN else said))
+            told = self.value(item, reading, kind if said is Kind.PLAIN else said)
+            if again is not said:
+                told = self.value(told, reading, kind if again is Kind.PLAIN else again)
+            items.append(told)
             said = _said_of_next(item, value, reading, first=len(items) == 1)
+            again = said if told is item else _said_of_next(told, value, reading, first=len(items) == 1)
         if len(value) > MOST_ITEMS:
             items[-1] = TOO_LARGE
         return tuple(items) if isinstance(value, tuple) else items
@@ -177,9 +192,22 @@ class Walk:
         return self.value(key)
 
 
+def _said_by(name: object, named: str | None, reading: Reading) -> tuple[Kind, Reading]:
+    """Say what a name tells of its value: `named` is what stands beside `value`."""
+    if type(name) is not str:
+        return Kind.PLAIN, reading
+    return judge(named if named and name == "value" else name, reading)
+
+
 def _text(value: str, reading: Reading, kind: Kind) -> str:
-    mark = masked(kind, value) if kind is not Kind.PLAIN else None
-    return clean(value, reading) if mark is None else mark
+    if kind is Kind.PLAIN:
+        return clean(value, reading)
+    mark = masked(kind, value)
+    if mark is None:
+        # A mark may make a text as long as a secret is.
+        value = clean(value, reading)
+        mark = masked(kind, value)
+    return value if mark is None else mark
 
 
 def _bytes(value: bytes, reading: Reading, kind: Kind) -> bytes:

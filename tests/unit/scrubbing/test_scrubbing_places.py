@@ -1,6 +1,8 @@
 """Every form of secret in every place of every item."""
 
+import enum
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -272,6 +274,30 @@ def test_a_value_under_a_telling_name_is_taken_out_whole() -> None:
         "api_keys": [],
         "passphrase": "[Filtered]",
     }
+
+
+class Field(enum.StrEnum):
+    """Names as a trading platform keeps them."""
+
+    API_KEY = "api_key"
+    VALUE = "value"
+
+
+@pytest.mark.parametrize(
+    ("data", "cleaned"),
+    [
+        ({"apiKey=header": TOKEN}, {"apiKey=[Filtered]": "[Filtered]"}),
+        ({Field.API_KEY: TOKEN}, {"api_key": "[Filtered]"}),
+        ([(Field.API_KEY, TOKEN)], [("api_key", "[Filtered]")]),
+        ({"name": Field.API_KEY, Field.VALUE: TOKEN}, {"name": "api_key", "value": "[Filtered]"}),
+        ([SimpleNamespace(api_key=1), TOKEN], ["namespace(api_key=[Filtered])", "[Filtered]"]),
+    ],
+    ids=["cleaned", "enum", "enum in a pair", "enum beside its value", "object"],
+)
+def test_a_name_counts_as_it_leaves(data: object, cleaned: object) -> None:
+    """What stands in the event as a name is one, also when it came as no text or as another one."""
+    crumb: Any = scrub_breadcrumb({"data": data}, {})
+    assert crumb["data"] == cleaned
 
 
 def test_headers_are_read_as_headers() -> None:
