@@ -104,7 +104,7 @@ class Walk:
                     continue
             name = _free(self._key(key), result)
             told = self._named(key, item, reading, named)
-            if name is not key and type(name) is str:
+            if name is not key:
                 told = self._told_again(told, _said_by(key, named, reading), _said_by(name, named, reading))
             result[name] = told
         if "value" in result and (renamed := _named_by_sibling(result)) is not None:
@@ -192,9 +192,10 @@ class Walk:
         return self.value(key)
 
 
-def _said_by(name: object, named: str | None, reading: Reading) -> tuple[Kind, Reading]:
-    """Say what a name tells of its value: `named` is what stands beside `value`."""
-    if type(name) is not str:
+def _said_by(key: object, named: str | None, reading: Reading) -> tuple[Kind, Reading]:
+    """Say what a key tells of its value: `named` is what stands beside `value`."""
+    name = _name_in(key)
+    if name is None:
         return Kind.PLAIN, reading
     return judge(named if named and name == "value" else name, reading)
 
@@ -231,9 +232,17 @@ def _object(value: object, reading: Reading, kind: Kind) -> object:
 
 def _said_of_next(item: object, whole: Sequence[object], reading: Reading, *, first: bool) -> Kind:
     """Say what an item tells of the one that follows: `("OK-ACCESS-KEY", …)` and `["--password", …]`."""
-    if type(item) is not str or not ((first and len(whole) == _PAIR) or item.startswith(("--", "'--"))):
+    name = _name_in(item)
+    if name is None or not ((first and len(whole) == _PAIR) or name.startswith(("--", "'--"))):
         return Kind.PLAIN
-    return judge(item, reading)[0]
+    return judge(name, reading)[0]
+
+
+def _name_in(value: object) -> str | None:
+    """Read a name in text, or in bytes, as Redis and ASGI give them."""
+    if type(value) is bytes and len(value) <= LONGEST_TEXT:
+        return value.decode("utf-8", "replace")
+    return value if type(value) is str else None
 
 
 def _named_by_sibling(value: Mapping[object, object]) -> str | None:
@@ -241,7 +250,7 @@ def _named_by_sibling(value: Mapping[object, object]) -> str | None:
     if "value" not in value:
         return None
     name = value.get("name") or value.get("key")
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) else _name_in(name)
 
 
 def _free(key: object, taken: Mapping[object, object]) -> object:

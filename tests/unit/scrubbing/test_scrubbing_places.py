@@ -290,9 +290,16 @@ class Field(enum.StrEnum):
         ({Field.API_KEY: TOKEN}, {"api_key": "[Filtered]"}),
         ([(Field.API_KEY, TOKEN)], [("api_key", "[Filtered]")]),
         ({"name": Field.API_KEY, Field.VALUE: TOKEN}, {"name": "api_key", "value": "[Filtered]"}),
+        ({b"api_key": TOKEN.encode()}, {b"api_key": b"[Filtered]"}),
+        ([(b"x-api-key", TOKEN.encode())], [(b"x-api-key", b"[Filtered]")]),
+        ([b"--password", TOKEN], [b"--password", "[Filtered]"]),
+        ({"name": b"x-api-key", "value": TOKEN}, {"name": b"x-api-key", "value": "[Filtered]"}),
         ([SimpleNamespace(api_key=1), TOKEN], ["namespace(api_key=[Filtered])", "[Filtered]"]),
     ],
-    ids=["cleaned", "enum", "enum in a pair", "enum beside its value", "object"],
+    ids=[
+        *("cleaned", "enum", "enum in a pair", "enum beside its value"),
+        *("bytes", "bytes in a pair", "bytes of a flag", "bytes beside its value", "object"),
+    ],
 )
 def test_a_name_counts_as_it_leaves(data: object, cleaned: object) -> None:
     """What stands in the event as a name is one, also when it came as no text or as another one."""
