@@ -1,15 +1,16 @@
-"""The page that documents what is sent, as data."""
+"""The page that documents what is sent, as data; and another page's tables."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "reference" / "events.md"
+DELIVERY = ROOT / "docs" / "explanation" / "delivery.md"
 
 
-def rows(heading: str) -> list[list[str]]:
-    """Return the cells of the table under a heading of the page."""
-    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+def rows(heading: str, page: Path = PAGE) -> list[list[str]]:
+    """Return the cells of the table under a heading of a page."""
+    section = page.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 

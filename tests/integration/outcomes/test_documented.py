@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from monitoring.delivery import fitting
 from tests.harness.sentry import attributes
 from tests.integration.outcomes import cases, promises
 from tests.integration.outcomes.days import Day
-from tests.integration.outcomes.page import ROOT, generated, names, rows
+from tests.integration.outcomes.page import DELIVERY, ROOT, generated, names, rows
 
 pytestmark = pytest.mark.outcomes
 
@@ -65,6 +66,7 @@ def test_the_contexts_are_those_of_a_real_run(day: Day) -> None:
     documented: dict[str, set[str]] = {}
     for row in rows("Contexts"):
         documented.setdefault(names(row[0])[0], set()).update(names(row[1]))
+    del documented["cut"]  # nothing of the day is too large for Sentry
     sent: dict[str, set[str]] = {name: set() for name in documented}
     for scene in day.scenes.values():
         for event in scene.stage.sentry.events():
@@ -74,6 +76,14 @@ def test_the_contexts_are_those_of_a_real_run(day: Day) -> None:
     for name in ("limit_mb", "killed_by_kernel"):
         sent["memory"].add(name)
     assert sent == documented
+
+
+def test_the_parts_that_may_be_cut_are_those_of_the_code() -> None:
+    """Document each kind of part that goes of what is too large, here and where the order is told."""
+    documented = {name for row in rows("Contexts") if names(row[0]) == ["cut"] for name in names(row[1])}
+    kinds = [name for name, _ in fitting._STEPS] + ["all_else"]
+    assert documented == {"bytes", *kinds}
+    assert [names(row[0])[0] for row in rows("Larger than Sentry takes", DELIVERY)] == kinds
 
 
 def test_the_records_are_those_of_a_real_run(day: Day) -> None:
