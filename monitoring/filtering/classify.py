@@ -10,7 +10,7 @@ from monitoring.filtering.errors import EXCHANGE_ERRORS
 from monitoring.filtering.errors.row import ErrorRow, Persistence, Scope, Severity, Treatment
 from monitoring.filtering.errors.table import ErrorTable
 from monitoring.filtering.operations import Operation
-from monitoring.filtering.symptoms import exchange_code, http_status, http_status_in
+from monitoring.filtering.symptoms import database_code, exchange_code, http_status, http_status_in
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -133,7 +133,7 @@ def _findings(chain: tuple[Link, ...], table: ErrorTable) -> list[_Finding]:
     for link in reversed(chain):
         in_text = http_status_in(link.message) if "ccxt" in _packages(link.lineage) else None
         http = http_status(link.error) or in_text or http
-        code = exchange_code(link.error, link.message) or code
+        code = database_code(link.error) or exchange_code(link.error, link.message) or code
         found.append(_Finding(link, table.match(link.lineage, http, code, link.message), code, http))
     return found[::-1]
 

@@ -20,6 +20,7 @@ _VARIABLE: Final = (
     (re.compile(r"\d+(?:[.,:]\d+)*"), "<n>"),
 )  # fmt: skip
 
+_SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
 _LONGEST: Final = 200
 
 
@@ -32,8 +33,10 @@ def template_of(message: str) -> str:
 
 
 def told_code(code: str | None) -> str | None:
-    """Return an exchange's code as it is told. It is a text from outside: kraken writes a sentence there."""
-    return code if code is None or code.lstrip("-").isdigit() else template_of(code)
+    """Return an error's code as it is told. It is a text from outside: kraken writes a sentence there."""
+    if code is None or code.lstrip("-").isdigit() or _SQLSTATE.fullmatch(code):
+        return code
+    return template_of(code)
 
 
 def fingerprint_of(event: Event, classification: Classification | None, operation: Operation) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""What an error says beyond its class: the HTTP status and the exchange's own error code."""
+"""What an error says beyond its class: the HTTP status, and the exchange's or the database's own error code."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 _STATUS_ATTRIBUTES: Final = ("status_code", "status", "http_status")
 
@@ -20,6 +20,11 @@ _CODE_IN_TEXT: Final = re.compile(
 _NO_CODES: Final = frozenset({"0", "200", "error", "true", "false", "null", "none", "ok"})
 #: Longer numbers are ids and timestamps.
 _MAX_DIGITS: Final = 8
+
+#: Where drivers keep what the database has said: SQLSTATE (psycopg and asyncpg; psycopg2), and SQLite's name.
+_DATABASE_CODES: Final = ("sqlstate", "pgcode", "sqlite_errorname")
+#: Drivers of MySQL, whose errors begin with a number; an SQLSTATE of MySQL's stands for many of them.
+_NUMBERED: Final = ("pymysql", "MySQLdb")
 
 
 def http_status(error: object) -> int | None:
@@ -49,6 +54,18 @@ def exchange_code(error: object, message: str) -> str | None:
     candidates = [str(carried)] if type(carried) in {int, str} else []
     candidates += [found[1].strip(" ,.") for found in _CODE_IN_TEXT.finditer(message)]
     return next((code for code in candidates if _is_code(code)), None)
+
+
+def database_code(error: object) -> str | None:
+    """Return a database's own code for an error, also for one that SQLAlchemy has wrapped. Never raises."""
+    try:
+        told: Any = getattr(error, "orig", None) or error
+        number = told.args[0] if type(told).__module__.partition(".")[0] in _NUMBERED and told.args else None
+        carried = [str(number) if type(number) is int else None]
+        carried += [getattr(told, name, None) for name in _DATABASE_CODES]
+    except Exception:  # noqa: BLE001  # anybody's properties
+        return None
+    return next((code for code in carried if type(code) is str and code), None)
 
 
 def _is_code(text: str) -> bool:

@@ -27,6 +27,17 @@ def _refused(package: str, name: str, reason: str) -> ErrorRow:
     return ErrorRow(name, "configuration", "fatal", Treatment.CRITICAL, reason, package=package, window=ONCE)
 
 
+#: What drivers call operational though the statement is wrong. PostgreSQL's have another class for that.
+_SQLITE: Final = ("SQLITE_ERROR",)
+#: An unknown column, a wrong count of values, a column without a value. An unknown table has another class.
+_MYSQL: Final = ("1054", "1136", "1364")
+
+
+def _statement(package: str, codes: tuple[str, ...]) -> ErrorRow:
+    reason = "the statement is wrong, or the schema lacks what it names"
+    return ErrorRow("OperationalError", "bug", "error", BUG, reason, package=package, codes=codes)
+
+
 SERVICES: Final[tuple[ErrorRow, ...]] = (
     _refused("redis", "AuthenticationError", "our own server refuses our password"),
     _refused("redis", "AuthorizationError", "our own server refuses our user"),
@@ -45,10 +56,12 @@ SERVICES: Final[tuple[ErrorRow, ...]] = (
     _service("amqp", "ConnectionError", "service_connection", "the broker is away"),
     _service("sqlalchemy", "TimeoutError", "service_connection", "no connection is free in the pool"),
     _service("sqlalchemy", "DisconnectionError", "service_connection", "the database is away"),
+    _statement("sqlalchemy", _SQLITE + _MYSQL),
     _service("sqlalchemy", "OperationalError", "service_connection", "the database is away"),
     _service("sqlalchemy", "InterfaceError", "service_connection", "the database is away"),
     _service("psycopg", "OperationalError", "service_connection", "the database is away"),
     _service("psycopg2", "OperationalError", "service_connection", "the database is away"),
+    _statement("pymysql", _MYSQL),
     _service("pymysql", "OperationalError", "service_connection", "the database is away"),
 )  # fmt: skip
 

@@ -89,6 +89,14 @@ def test_the_code_of_an_unknown_error_is_its_own(event: Make, hint: Make) -> Non
     assert (kept["tags"]["error_kind"], kept["tags"]["error_code"]) == ("unknown", "gkpj")
 
 
+def test_an_sqlstate_is_told_as_it_is(event: Make, hint: Make) -> None:
+    """A database's code is looked up as it is written: its digits are no number that varies."""
+    error = type("AdminShutdown", (Exception,), {"sqlstate": "57P01"})("terminating connection")
+    kept = EventFilter(())(event(task="books.record_fill"), hint(error))
+    assert kept is not None
+    assert kept["tags"]["error_code"] == "57P01"
+
+
 def test_an_applications_fingerprint_stays(event: Make, hint: Make) -> None:
     """What the application groups by is not overwritten."""
     made = event()

@@ -3,8 +3,11 @@
 import inspect
 import pickle
 import socket
+import sqlite3
 import ssl
 import sys
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,6 +16,7 @@ import kombu.exceptions
 import pytest
 import redis.exceptions
 import requests
+import sqlalchemy
 import urllib3.exceptions
 from celery.exceptions import MaxRetriesExceededError, Reject, Retry
 from celery.utils.serialization import UnpickleableExceptionWrapper
@@ -139,6 +143,54 @@ def test_an_error_is_told_by_class_code_and_status(error: BaseException, kind: s
     """Kind, severity and treatment follow from the class, and from what an exchange or a status says beyond it."""
     found = classify(error)
     assert (found.kind, found.severity, found.treatment) == (kind, *treated)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "statement", "told"),
+    [
+        ("", "select * from fills", ("bug", Treatment.BUG, "SQLITE_ERROR")),
+        ("", "select price from orders", ("bug", Treatment.BUG, "SQLITE_ERROR")),
+        ("", "select from orders", ("bug", Treatment.BUG, "SQLITE_ERROR")),
+        ("begin exclusive", "select * from orders", ("service_connection", Treatment.PERSISTENT, "SQLITE_BUSY")),
+    ],
+    ids=["no such table", "no such column", "syntax", "locked"],
+)
+def test_a_wrong_statement_is_no_database_that_is_away(
+    tmp_path: Path, meanwhile: str, statement: str, told: tuple[str, Treatment, str]
+) -> None:
+    """SQLAlchemy calls both an operational error; what the database itself says tells them apart, pickled too."""
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'books.db'}", connect_args={"timeout": 0})
+    with closing(sqlite3.connect(tmp_path / "books.db", isolation_level=None)) as other, engine.connect() as connection:
+        other.executescript(f"create table orders (id); {meanwhile}")
+        with pytest.raises(sqlalchemy.exc.OperationalError) as raised:
+            connection.exec_driver_sql(statement)
+    for error in (raised.value, pickle.loads(pickle.dumps(raised.value))):
+        found = classify(error)
+        assert (found.kind, found.treatment, found.code) == told
+
+
+def _drivers(module: str, *args: object, **said: object) -> Exception:
+    error: Exception = type("OperationalError", (Exception,), {"__module__": module, **said})(*args)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (_drivers("pymysql.err", 1054, "Unknown column 'x'", sqlstate="42S22"), "bug", "1054"),
+        (_drivers("MySQLdb", 1054, "Unknown column 'x'"), "bug", "1054"),
+        (_drivers("pymysql.err", 1226, "User has exceeded 'x'", sqlstate="42000"), "service_connection", "1226"),
+        (_drivers("pymysql.err", 2006, "MySQL server has gone away", sqlstate=None), "service_connection", "2006"),
+        (_drivers("psycopg", "too many connections", sqlstate="53300"), "service_connection", "53300"),
+        (_drivers("psycopg2", "too many connections", pgcode="53300"), "service_connection", "53300"),
+    ],
+)
+def test_a_drivers_own_code_is_read(error: Exception, kind: str, code: str) -> None:
+    """SQLSTATE of PostgreSQL and the number of MySQL, whether SQLAlchemy wraps the driver's error or not."""
+    wrapped = sqlalchemy.exc.OperationalError("select 1", {}, error)
+    for told in [wrapped] if type(error).__module__ == "MySQLdb" else [wrapped, error]:
+        found = classify(told)
+        assert (found.kind, found.code) == (kind, code)
 
 
 @pytest.mark.parametrize(
