@@ -117,12 +117,13 @@ class Walk:
 
     def _named(self, key: object, item: object, reading: Reading, named: str | None) -> object:
         kind, inner = _said_by(key, named, reading)
+        generation = SECRETS.generation  # a secret that is registered while the name is read makes it unread
         if type(key) is str and kind is Kind.PLAIN and len(key) <= LONGEST_NAME and clean(key) == key:
             remembered = _harmless[reading]
             if len(remembered) >= _MOST_HARMLESS:
                 remembered.clear()
             if not (named and key == "value"):
-                remembered[key] = (SECRETS.generation, known_clean(inner))
+                remembered[key] = (generation, known_clean(inner))
         return self.value(item, inner, kind)
 
     def _told_again(self, told: object, before: tuple[Kind, Reading], after: tuple[Kind, Reading]) -> object:

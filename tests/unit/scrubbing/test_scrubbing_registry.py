@@ -6,7 +6,8 @@ import tracemalloc
 
 import pytest
 
-from monitoring.scrubbing import register_secret, scrub_text
+from monitoring.scrubbing import register_secret, scrub_text, scrub_value, text, walk
+from monitoring.scrubbing.readings import ANYWHERE, Reading
 from monitoring.scrubbing.registry import SECRETS, Registry
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -111,6 +112,23 @@ def test_threads_may_register_while_others_scrub() -> None:
         thread.join()
     assert failures == []
     assert len(SECRETS) == 240
+
+
+def test_a_name_that_becomes_a_secret_while_it_is_read_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found harmless is looked at again, also when another thread registers it at that moment."""
+    real = text.clean
+    read: list[str] = []
+
+    def clean(name: str, reading: Reading = ANYWHERE) -> str:
+        cleaned = real(name, reading)
+        read.append(name)
+        if read == ["venue-of-Meanwhile-7"] * 2:  # the key itself has been written, and what it says is remembered
+            register_secret(name)
+        return cleaned
+
+    monkeypatch.setattr(walk, "clean", clean)
+    scrub_value({"venue-of-Meanwhile-7": 1})
+    assert scrub_value({"venue-of-Meanwhile-7": 1}) == {"[Filtered]": 1}
 
 
 def test_a_child_process_knows_the_secrets_and_may_add_some() -> None:
