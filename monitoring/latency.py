@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ def timestamp(moment: object) -> float | None:
 def iso_time(seconds: float) -> str:
     """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def iso_moment(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the microsecond, as Sentry's SDK spells it."""
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1e6):06d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def queue_wait_ms(started: float, published: float | None, eta: object = None) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from sentry_sdk.envelope import Envelope, PayloadRef
-from sentry_sdk.utils import format_timestamp
+
+from monitoring.latency import iso_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,7 +34,7 @@ GZIP: Final = "gzip"
 def plain(envelope: Envelope) -> bytes:
     """Return an envelope as text, said to be sent now: Sentry corrects clocks by that, so it must not be old."""
     if "sent_at" in envelope.headers:
-        envelope.headers["sent_at"] = format_timestamp(datetime.now(UTC))
+        envelope.headers["sent_at"] = iso_moment(time.time())
     return envelope.serialize()
 
 
@@ -42,7 +43,7 @@ def sent_now(text: bytes) -> bytes:
     head, newline, rest = text.partition(b"\n")
     headers = json.loads(head)
     if "sent_at" in headers:
-        headers["sent_at"] = format_timestamp(datetime.now(UTC))
+        headers["sent_at"] = iso_moment(time.time())
     return json.dumps(headers, separators=(",", ":")).encode() + newline + rest
 
 

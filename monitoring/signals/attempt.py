@@ -144,6 +144,8 @@ class Attempt:
         words = {"task": self.task.name, "attempt": str(self.number), **self.context.known()}
         if self.queue is not None:
             words["queue"] = self.queue
+        if self._redelivered:
+            words["redelivered"] = "true"
         return words
 
     def tags(self) -> dict[str, str]:
@@ -151,8 +153,6 @@ class Attempt:
         tags = {**self.words(), "celery_task_id": self.request.id}
         if getattr(self.task, "moves_money", False):
             tags["moves_money"] = "true"
-        if self._redelivered:
-            tags["redelivered"] = "true"
         return tags
 
     @property
@@ -168,8 +168,6 @@ class Attempt:
             scope.clear_breadcrumbs()
         tell(scope, self.words())
         scope.set_tags(self.tags())
-        if self._redelivered:
-            scope.set_attribute("redelivered", "true")
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)
 

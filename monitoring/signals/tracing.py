@@ -125,7 +125,7 @@ def begin(
 ) -> Trace | None:
     """Continue the trace that the scopes have joined with spans; None when it is not sampled.
 
-    `late_ms` is how long ago they began, for spans of one transaction.
+    `late_ms` is how long ago they began.
     """
     client, isolation = sentry_sdk.get_client(), sentry_sdk.get_isolation_scope()
     if not callable(client.options["traces_sampler"]):
@@ -136,7 +136,7 @@ def begin(
             _count_unsampled(client, reason or "sample_rate")
             return None
     if has_span_streaming_enabled(client.options):
-        return _begin_stream(name, celery_job, data)
+        return _begin_stream(name, celery_job, data, late_ms)
     return _begin_static(name, celery_job, data, late_ms)
 
 
@@ -179,7 +179,9 @@ def _begin_static(
     return StaticTrace(transaction, processing)
 
 
-def _begin_stream(name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]]) -> Trace:
+def _begin_stream(
+    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], late_ms: float
+) -> Trace:
     sentry_sdk.get_current_scope().set_custom_sampling_context({"celery_job": dict(celery_job)})
     segment = sentry_sdk.traces.start_span(
         name=name,
@@ -189,6 +191,9 @@ def _begin_stream(name: str, celery_job: Mapping[str, Any], data: Callable[[], M
     processing = sentry_sdk.traces.start_span(name=name, attributes={"sentry.op": PROCESS_OP, "sentry.origin": ORIGIN})
     if not isinstance(segment, NoOpStreamedSpan):
         write(processing, data())
+        for span in (segment, processing):
+            span._start_timestamp -= timedelta(milliseconds=late_ms)  # noqa: SLF001  # no other way to say it
+            span._start_timestamp_monotonic_ns -= round(late_ms * NANOSECONDS)  # noqa: SLF001  # as above
     return StreamTrace(segment, processing)
 
 

@@ -45,6 +45,7 @@ def run(  # noqa: PLR0913  # what a message may say
     retries: int = 0,
     name: str = "core.trade",
     args: tuple[Any, ...] = ARGS,
+    redelivered: bool = False,
 ) -> str:
     """Run an attempt in this process as a worker does, of a task that does `body`; return the task's id."""
 
@@ -61,7 +62,7 @@ def run(  # noqa: PLR0913  # what a message may say
         "id": task_id,
         "retries": retries,
         "hostname": "worker@test",
-        "delivery_info": {"exchange": "", "routing_key": "orders"},
+        "delivery_info": {"exchange": "", "routing_key": "orders", "redelivered": redelivered},
         "is_eager": False,
         **headers,
     }

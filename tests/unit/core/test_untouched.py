@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import sentry_sdk
 from celery import Celery
+from sentry_sdk.traces import StreamedSpan
 from sentry_sdk.tracing import Transaction
 
 import monitoring
 from monitoring.scrubbing import register_secret, scrub_transaction
-from monitoring.signals import untouched
+from monitoring.signals import untouched, written
 from monitoring.signals.scopes import LazyScope
 from monitoring.transactions import Written
 from tests.harness.sentry import Sentry
@@ -30,16 +31,17 @@ sampled = partial(run, sampled="-1", baggage=BAGGAGE)
 
 
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
-    """List the transactions that were built by the SDK."""
-    made: list[Transaction] = []
-    real = Transaction.__init__
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """List the transactions and streamed spans that were built by the SDK."""
+    made: list[Any] = []
+    for kind in (Transaction, StreamedSpan):
+        real = kind.__init__
 
-    def init(self: Transaction, *args: Any, **kwargs: Any) -> None:
-        made.append(self)
-        real(self, *args, **kwargs)
+        def init(self: Any, *args: Any, real: Any = real, **kwargs: Any) -> None:
+            made.append(self)
+            real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Transaction, "__init__", init)
+        monkeypatch.setattr(kind, "__init__", init)
     return made
 
 
@@ -49,26 +51,31 @@ def _ambient_tags() -> None:
     sentry_sdk.get_current_scope().set_tag("queue", "overruled")
 
 
+def _ambient_attributes() -> None:
+    sentry_sdk.get_global_scope().set_attribute("desk", "fx")
+    sentry_sdk.get_isolation_scope().set_attribute("shift", "night")
+
+
 def _known_secret() -> None:
     register_secret("bot-7-is-a-secret-by-now")
 
 
+TASKS = [
+    ("core.plain", ARGS),
+    ("core.ünïcode", ("böt 😀", 'kra"ken', "btc\\usdt")),
+    ("core.secret", ("bot-7-is-a-secret-by-now", "kraken", "trader@example.com")),
+    ("core.none", (None, None, None)),
+]
+
+
 @pytest.mark.parametrize("around", [lambda: None, _ambient_tags, _known_secret])
 @pytest.mark.parametrize("retries", [0, 2])
-@pytest.mark.parametrize(
-    ("name", "args"),
-    [
-        ("core.plain", ARGS),
-        ("core.ünïcode", ("böt 😀", 'kra"ken', "btc\\usdt")),
-        ("core.secret", ("bot-7-is-a-secret-by-now", "kraken", "trader@example.com")),
-        ("core.none", (None, None, None)),
-    ],
-)
+@pytest.mark.parametrize(("name", "args"), TASKS)
 def test_it_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, and the product of three
     sentry: Sentry,
     start: Start,
     app: Celery,
-    built: list[Transaction],
+    built: list[Any],
     monkeypatch: pytest.MonkeyPatch,
     around: Callable[[], None],
     retries: int,
@@ -96,6 +103,66 @@ def test_it_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, 
     assert {key: type(value) for key, value in first.items()} == {key: type(value) for key, value in second.items()}
     assert "secret-by-now" not in json.dumps(ours) or around is not _known_secret
     assert "trader@example" not in json.dumps(ours)
+
+
+@pytest.mark.parametrize("around", [lambda: None, _ambient_attributes, _known_secret])
+@pytest.mark.parametrize(("name", "args"), TASKS)
+def test_its_streamed_spans_are_those_of_the_sdk(  # noqa: PLR0913, PLR0917  # as above
+    sentry: Sentry,
+    start: Start,
+    app: Celery,
+    built: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    around: Callable[[], None],
+    name: str,
+    args: tuple[Any, ...],
+) -> None:
+    """In the other lifecycle as well."""
+    start(traces_sample_rate=1.0, release="v 1", trace_lifecycle="stream")
+    around()
+    told = partial(sampled, app, lambda: None, name=name, args=args)
+    told()
+    monitoring.flush()
+    sentry.wait_for("span", 2)
+    assert not built
+    monkeypatch.setattr(untouched, "sampled_by_message", lambda _: None)
+    told()
+    monitoring.flush()
+    spans = [{**span, "attributes": shape_of(span["attributes"])} for span in sentry.wait_for("span", 4)]
+    ours, theirs = spans[:2], spans[2:]
+    assert [shape(span) for span in ours] == [shape(span) for span in theirs]
+    assert [set(span) for span in ours] == [set(span) for span in theirs]
+    first, second = sentry.items("span")
+    assert first.envelope_headers["trace"] == second.envelope_headers["trace"]
+    assert first.envelope_headers.keys() == second.envelope_headers.keys()
+    assert first.headers.keys() - {"length"} == second.headers.keys() - {"length"}
+    segment, processing = ours[1], ours[0]
+    assert processing["parent_span_id"] == segment["span_id"] != processing["span_id"]
+    assert "secret-by-now" not in str(ours) or around is not _known_secret
+
+
+def shape_of(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes without what differs from one attempt to the next."""
+    varying = ("segment.id", "message.id", "receive.latency")
+    return {
+        name: {**told, "value": type(told["value"])} if name.endswith(varying) else told
+        for name, told in attributes.items()
+    }
+
+
+@pytest.mark.parametrize("lifecycle", ["static", "stream"])
+def test_a_look_changes_nothing_of_what_is_told(
+    sentry: Sentry, start: Start, app: Celery, lifecycle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metric's attributes, that a message came again among them, are the same with and without a look."""
+    start(traces_sample_rate=1.0, trace_lifecycle=lifecycle)
+    again = partial(sampled, app, redelivered=True)
+    again(lambda: None)
+    again(lambda: sentry_sdk.add_breadcrumb({"message": "looked"}))
+    monitoring.flush()
+    quiet, _, looked, _ = sentry.wait_for("metric", 4)
+    assert quiet["attributes"] == looked["attributes"]
+    assert quiet["attributes"]["redelivered"]["value"] == "true"
 
 
 def test_its_times_are_those_of_the_attempt(sentry: Sentry, start: Start, app: Celery) -> None:
@@ -182,7 +249,7 @@ def _by_hook() -> None:
 
 @pytest.mark.parametrize("more", [_by_user, _by_context, _by_processor, _by_number, _by_hook])
 def test_where_more_is_at_play_the_sdk_does_it(
-    sentry: Sentry, start: Start, app: Celery, built: list[Transaction], more: Callable[[], None]
+    sentry: Sentry, start: Start, app: Celery, built: list[Any], more: Callable[[], None]
 ) -> None:
     """And tells it: it is the application's own."""
     start(traces_sample_rate=1.0)
@@ -191,18 +258,19 @@ def test_where_more_is_at_play_the_sdk_does_it(
     monitoring.flush()
     transaction = sentry.one("transaction")
     assert built
-    assert {
+    shows: dict[Callable[[], None], Callable[[], bool]] = {
         _by_user: lambda: transaction["user"]["id"] == "42",
         _by_context: lambda: transaction["contexts"]["book"]["depth"] == 5,
         _by_processor: lambda: transaction["extra"]["seen"] == 1,
         _by_number: lambda: transaction["tags"]["depth"] in {5, "5"},
         _by_hook: lambda: transaction["transaction"] == "core.trade",
-    }[more]()
+    }
+    assert shows[more]()
 
 
 @pytest.mark.parametrize("sampled", ["-1", ""])
 def test_a_message_that_does_not_say_all_is_read_by_the_sdk(
-    sentry: Sentry, start: Start, app: Celery, built: list[Transaction], sampled: str
+    sentry: Sentry, start: Start, app: Celery, built: list[Any], sampled: str
 ) -> None:
     """No decision, or no number that it was drawn with."""
     start(traces_sample_rate=1.0)
@@ -235,7 +303,7 @@ def test_an_error_of_ours_costs_no_transaction(
         raise RuntimeError("an error of ours")
 
     start(traces_sample_rate=1.0)
-    monkeypatch.setattr(untouched, "_tags", stumble)
+    monkeypatch.setattr(written, "_tags", stumble)
     sampled(app, lambda: None)
     monitoring.flush()
     assert sentry.one("transaction")["tags"]["outcome"] == "success"
