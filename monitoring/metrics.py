@@ -24,7 +24,7 @@ from monitoring.delivery.transport import WorkerTransport
 from monitoring.scrubbing.registry import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sentry_sdk.client import BaseClient
 
@@ -123,23 +123,50 @@ def install(client: BaseClient) -> None:
 
 
 def distributions(
-    milliseconds: Sequence[tuple[str, float]], attributes: dict[str, Any], trace_id: str, span_id: str | None
+    milliseconds: Sequence[tuple[str, float]],
+    attributes: Mapping[str, Any],
+    words: Mapping[str, Any],
+    trace_id: str,
+    span_id: str | None,
 ) -> bool:
     """Tell values of distributions, by name; False if they must go the SDK's own way, and nothing was told.
 
-    So they must if `install` said so, or if an attribute is no text. Names, `trace_id` and `span_id` are ours or the
-    SDK's, and are written as they are.
+    So they must if `install` said so, or if an attribute is no text. `attributes` are the same for all tasks, `words`
+    differ and go before them. Names, `trace_id` and `span_id` are ours or the SDK's, and are written as they are.
     """
     batcher = sentry_sdk.get_client().metrics_batcher
     if not isinstance(batcher, ReadyMetrics):
         return False
     try:
-        told = _attributes_json(tuple(attributes.items()), SECRETS.generation)
+        told = _attributes_json(_known(attributes), tuple(words.items()), SECRETS.generation)
     except TypeError:
         return False
     place = time.time(), trace_id, span_id, told
     batcher.take([(name, value, place) for name, value in milliseconds])
     return True
+
+
+class _Known:
+    """Stand for the attributes of one moment in a cache's key: by identity, which costs less than to hash them all."""
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = dict(attributes)
+        self.are_texts = all(type(value) is str for value in attributes.values())
+
+
+_NONE: Final = _Known({})
+_latest = _NONE
+
+
+def _known(attributes: Mapping[str, Any]) -> _Known:
+    global _latest  # noqa: PLW0603  # one entry: they change when a process is named, and hardly ever again
+    if not attributes:
+        return _NONE
+    latest = _latest
+    # Only texts are compared: 1, 1.0 and True are equal.
+    if not latest.are_texts or latest.attributes != attributes:
+        latest = _latest = _Known(attributes)
+    return latest
 
 
 def _spelled(entry: Ready) -> str:
@@ -152,14 +179,14 @@ def _spelled(entry: Ready) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _attributes_json(attributes: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
+def _attributes_json(known: _Known, words: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
     """Spell attributes as Sentry takes them, scrubbed. Raises TypeError for one that is no text.
 
     (To a cache 1, 1.0 and True are one key.) Another generation of registered secrets is another key.
     """
-    if not all(type(value) is str for _, value in attributes):
+    if not known.are_texts or not all(type(value) is str for _, value in words):
         raise TypeError("an attribute is no text")
-    metric: Any = {"attributes": dict(attributes)}
+    metric: Any = {"attributes": {**known.attributes, **dict(words)}}
     cleaned: Any = scrubbing.scrub_metric(metric, {})
     return _json({key: {"value": value, "type": "string"} for key, value in cleaned["attributes"].items()})
 

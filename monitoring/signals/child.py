@@ -35,6 +35,8 @@ from monitoring.signals.attempt import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitoring.recovery import Recovery
     from monitoring.settings import Settings
     from monitoring.signals.requests import HeldRequests, Told
@@ -231,17 +233,18 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     values = [(RUN_TIME, run_time)]
     if attempt.queue_wait is not None:
         values.append((QUEUE_WAIT, attempt.queue_wait))
-    place = attempt.untouched
-    known = place.trace_id if place is not None else attempt.trace_id
-    if attempt.scopes.untouched and known is not None:
-        attributes = {**attempt.scopes.attributes, **attempt.words(), "outcome": outcome}
-        trace_id, span_id = known, place.span_id if place is not None else None
+    place, scopes = attempt.untouched, attempt.scopes
+    trace_id, span_id = (place.trace_id, place.span_id) if place is not None else (attempt.trace_id, None)
+    ambient: Mapping[str, Any]
+    words: Mapping[str, Any]
+    if scopes.untouched and trace_id is not None:
+        ambient, words = scopes.attributes, {**attempt.words(), "outcome": outcome}
     else:
-        tell(attempt.scopes.isolation, {"outcome": outcome})
-        attributes = attempt.scopes.attributes
-        trace_id, span_id = attempt.scopes.place_in_trace()
-    if not metrics.distributions(values, attributes, trace_id, span_id):
-        tell(attempt.scopes.isolation, {"outcome": outcome})
+        tell(scopes.isolation, {"outcome": outcome})
+        trace_id, span_id = scopes.place_in_trace()
+        ambient, words = {}, scopes.attributes
+    if not metrics.distributions(values, ambient, words, trace_id, span_id):
+        tell(scopes.isolation, {"outcome": outcome})
         for name, value in values:
             sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
 

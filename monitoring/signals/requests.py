@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from monitoring.breadcrumbs import AttemptRecord
+from monitoring.forks import call_after_fork
 from monitoring.latency import elapsed_ms, iso_time, queue_wait_ms, rounded
 
 if TYPE_CHECKING:
@@ -112,43 +112,65 @@ class Told:
         return True
 
 
-@dataclass(slots=True)
+#: How many requests are held before the first look whether some are gone.
+_FIRST_LOOK: Final = 256
+
+
+@dataclass(slots=True, weakref_slot=True)
 class HeldRequests:
     """Find the worker's `Request` of a task that only its id tells, in the worker's main process.
 
-    Celery forgets a request before it says that its time limit was hit, and the signal carries no headers. Entries go
-    with the request: nothing is kept for a task whose end never comes.
+    Celery forgets a request before it says that its time limit was hit, and the signal carries no headers. Nothing is
+    kept for a task whose end never comes: a request that is gone leaves its name, until as many are gone as are there.
     """
 
-    _by_id: WeakValueDictionary[str, Any] = field(default_factory=WeakValueDictionary)
-    #: The main process: a forked child has a copy of everything here.
-    _pid: int | None = None
+    _by_id: dict[str, ref[Any]] = field(default_factory=dict)
+    _look_at: int = _FIRST_LOOK
+    #: A forked child has a copy of everything here, and is not the main process.
+    _is_main: bool = False
+
+    def __post_init__(self) -> None:
+        call_after_fork(self.forget_parent)
 
     def on_task_received(self, request: Any, **_: object) -> None:
-        """Remember a request, weakly."""
-        self._by_id[request.id] = request
-        self._pid = os.getpid()
+        """Remember a request, weakly. Runs for every task."""
+        self._by_id[request.id] = ref(request)
+        self._is_main = True
+        if len(self._by_id) > self._look_at:
+            self._by_id = {task_id: held for task_id, held in self._by_id.items() if held() is not None}
+            self._look_at = max(_FIRST_LOOK, 2 * len(self._by_id))
+
+    def forget_parent(self) -> None:
+        """Know, in a forked child, that this is not the main process."""
+        self._is_main = False
 
     def seen(self, task_id: str, context: Any = None) -> Seen:
         """Return what is known of a task: from its request while the worker holds it, else from the signal."""
-        request = self._by_id.get(task_id)
+        request = self._of(task_id)
         return Seen.of_request(request) if request is not None else Seen.of_context(task_id, context)
 
     def holds(self, task_id: str) -> bool:
         """Say whether this process is the main process of a worker that holds the task."""
-        return task_id in self._by_id and self._pid == os.getpid()
+        return self._is_main and self._of(task_id) is not None
 
     def may_run_in(self, pid: int) -> bool:
         """Say whether a pool process was running one of these, or may have been handed one just now."""
         return any(
             request.worker_pid == pid or (request._apply_result is not None and request.worker_pid is None)  # noqa: SLF001  # Celery's
-            for request in list(self._by_id.values())
+            for request in self._all()
         )
 
     def of_job(self, job: int) -> Any | None:
         """Return the request that the pool runs as this job."""
-        for request in list(self._by_id.values()):
+        for request in self._all():
             result = request._apply_result() if request._apply_result is not None else None  # noqa: SLF001  # Celery's
             if result is not None and result._job == job:  # noqa: SLF001  # billiard's only link from its error text
                 return request
         return None
+
+    def _of(self, task_id: str) -> Any | None:
+        held = self._by_id.get(task_id)
+        return held() if held is not None else None
+
+    def _all(self) -> list[Any]:
+        return [request for held in list(self._by_id.values()) if (request := held()) is not None]

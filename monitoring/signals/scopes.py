@@ -12,7 +12,7 @@ import threading
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from sentry_sdk.scope import Scope
+from sentry_sdk.scope import Scope, _current_scope, _isolation_scope
 from sentry_sdk.traces import NoOpStreamedSpan
 from sentry_sdk.tracing import NoOpSpan
 from sentry_sdk.utils import capture_internal_exceptions, disable_capture_event
@@ -20,7 +20,7 @@ from sentry_sdk.utils import capture_internal_exceptions, disable_capture_event
 from monitoring import transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Tell = Callable[[Scope], None]
 
@@ -119,13 +119,13 @@ class AttemptScopes:
         before = self.before = Scope.get_current_scope(), Scope.get_isolation_scope()
         self.current: Scope = LazyScope(before[0], tell_current, looked)
         self.isolation: Scope = LazyScope(before[1], tell_isolation, looked)
-        Scope.set_current_scope(self.current)
-        Scope.set_isolation_scope(self.isolation)
+        _current_scope.set(self.current)
+        _isolation_scope.set(self.isolation)
 
     def close(self) -> None:
         """Put back what was in force before."""
-        Scope.set_current_scope(self.before[0])
-        Scope.set_isolation_scope(self.before[1])
+        _current_scope.set(self.before[0])
+        _isolation_scope.set(self.before[1])
 
     @property
     def untouched(self) -> bool:
@@ -140,8 +140,9 @@ class AttemptScopes:
         return self.isolation.get_active_propagation_context().trace_id, None
 
     @property
-    def attributes(self) -> dict[str, Any]:
+    def attributes(self) -> Mapping[str, Any]:
         """Return the attributes in force, without filling anything: while nobody looked, those from before."""
         current, isolation = self.before if self.untouched else (self.current, self.isolation)
         ambient = Scope.get_global_scope()._attributes  # noqa: SLF001  # the scope has no public reader for them
-        return {**ambient, **isolation._attributes, **current._attributes}  # noqa: SLF001  # as above
+        below, above = isolation._attributes, current._attributes  # noqa: SLF001  # as above
+        return {**ambient, **below, **above} if below or above else ambient

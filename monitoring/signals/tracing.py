@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import sentry_sdk
@@ -85,11 +86,14 @@ def unsampled_trace(headers: Mapping[str, str]) -> str | None:
 
     That is most messages, and for them no scope need be filled, no baggage read and no span made.
     """
-    client = sentry_sdk.get_client()
     found = _UNSAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
-    if found is None or callable(client.options["traces_sampler"]) or not continues(client, headers):
+    if found is None:
         return None
-    _count_unsampled(client, "sample_rate")
+    client = sentry_sdk.get_client()
+    count = _counter(client)
+    if count is None or not continues(client, headers):
+        return None
+    count("sample_rate")
     return found[1]
 
 
@@ -106,18 +110,32 @@ def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
     return told is not None and told[1] == own
 
 
+_kept_counter: tuple[BaseClient, Callable[[str], None] | None] | None = None
+
+
+def _counter(client: BaseClient) -> Callable[[str], None] | None:
+    """Return what counts an unsampled trace; None where the application decides on each, whatever a message says."""
+    global _kept_counter  # noqa: PLW0603  # one entry: a process has one client
+    kept = _kept_counter
+    if kept is None or kept[0] is not client:
+        decides = callable(client.options["traces_sampler"])
+        kept = _kept_counter = client, None if decides else partial(_count_unsampled, client)
+        if not decides and isinstance(client.transport, WorkerTransport):
+            kept = _kept_counter = client, partial(client.transport.record_unsampled, categories=_categories(client))
+    return kept[1]
+
+
 def _count_unsampled(client: BaseClient, reason: str) -> None:
-    categories = _STREAMED if has_span_streaming_enabled(client.options) else _WHOLE
     if isinstance(client.transport, WorkerTransport):
-        client.transport.record_unsampled(reason, categories)
+        client.transport.record_unsampled(reason, _categories(client))
     elif client.transport is not None:  # the application's own
-        for category in categories:
+        for category in _categories(client):
             client.transport.record_lost_event(reason, data_category=category)
 
 
-#: What an unsampled trace leaves out, as Sentry counts it: a transaction and its first span, or a span.
-_WHOLE: Final[tuple[EventDataCategory, ...]] = ("transaction", "span")
-_STREAMED: Final[tuple[EventDataCategory, ...]] = ("span",)
+def _categories(client: BaseClient) -> tuple[EventDataCategory, ...]:
+    """Name what an unsampled trace leaves out, as Sentry counts it: a transaction and its first span, or a span."""
+    return ("span",) if has_span_streaming_enabled(client.options) else ("transaction", "span")
 
 
 def begin(
