@@ -179,6 +179,8 @@ class ArgumentNames:
 
     def _look_inside(self, values: tuple[object, ...], found: dict[str, str]) -> None:
         for value in values[:_MAX_CONTAINERS]:
+            if type(value) in _PLAIN:
+                continue
             member = _reader(value)
             if member is None:
                 continue
@@ -195,8 +197,6 @@ def _reader(value: object) -> Callable[[str], object] | None:
     """Return how to read a named field of a container argument, or None for what is no container. Never raises."""
     # By its true type: a proxy lies about its class, or raises when asked.
     kind = type(value)
-    if kind in _PLAIN:
-        return None
     if issubclass(kind, dict):
         return partial(dict.get, value)
     for declared in _FIELD_LISTS:

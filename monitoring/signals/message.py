@@ -78,12 +78,18 @@ def _json(values: Mapping[str, Any]) -> str:
     return json.dumps(values, separators=(",", ":"))
 
 
+#: Without the look for white space around it: there is none in what we write.
+_read: Final = json.JSONDecoder().raw_decode
+
+
 def decoded(text: object) -> Carried:
     """Read a header back. Raises MalformedHeaderError; what it returns is bounded and of the right types."""
     if not isinstance(text, str) or len(text) > _MAX_READ:
         raise MalformedHeaderError("not a text of ours")
     try:
-        values = json.loads(text)
+        values, end = _read(text)
+        if end != len(text):
+            raise MalformedHeaderError("more than was written")
         published, first = values["p"], values.get("f", values["p"])
         if values["v"] != _VERSION or not (_is_moment(published) and _is_moment(first)):
             raise MalformedHeaderError("another version")
