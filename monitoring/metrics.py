@@ -11,7 +11,7 @@ import json
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import sentry_sdk
 from sentry_sdk._metrics_batcher import MetricsBatcher
@@ -50,11 +50,16 @@ class ReadyMetrics(MetricsBatcher):
         transport.fetch = self.flush
 
     def add(self, item: Any) -> None:
-        """Take a metric of the SDK's."""
-        self.take([item])
+        """Take a metric of the SDK's; one that is no JSON (a value that is no number) is lost alone, and counted."""
+        try:
+            text = _json(self._to_transport_format(item))
+        except Exception:  # noqa: BLE001  # whatever the application has put in: the call must not fail for it
+            self._record_lost_func(reason="internal_sdk_error", data_category=self.CLIENT_REPORT_TYPE, quantity=1)
+        else:
+            self.take([text])
 
-    def take(self, entries: Sequence[Any]) -> None:
-        """Take entries, each a metric of the SDK's or one that only has to be spelled."""
+    def take(self, entries: Sequence[Ready | str]) -> None:
+        """Take entries that are JSON, or only have to be spelled."""
         # The SDK's own precaution: what the garbage collector makes say something must not wait for our lock.
         if getattr(self._active, "flag", False):
             return
@@ -62,13 +67,13 @@ class ReadyMetrics(MetricsBatcher):
         try:
             with self._lock:
                 room = self.MAX_BEFORE_DROP - len(self._buffer)
-                self._buffer.extend(entries[:room])
+                self._buffer.extend(cast("Any", entries[:room]))
                 full = len(self._buffer) >= self.MAX_BEFORE_FLUSH
             if full or not self._fetched:
                 self._fetched = True
                 self._transport.fetch_soon(now=full)
             for lost in entries[room:]:
-                self._record_lost(lost)
+                self._record_lost(cast("Any", lost))
         finally:
             self._active.flag = False
 
@@ -99,10 +104,7 @@ class ReadyMetrics(MetricsBatcher):
     def _spell(cls, items: Sequence[Any]) -> Iterator[bytes]:
         opening = '{"version":2,"items":['
         for start in range(0, len(items), _AT_ONCE):
-            texts = (
-                _spelled(item) if type(item) is tuple else _json(cls._to_transport_format(item))
-                for item in items[start : start + _AT_ONCE]
-            )
+            texts = (item if type(item) is str else _spelled(item) for item in items[start : start + _AT_ONCE])
             yield (opening + ",".join(texts)).encode()
             opening = ","
         yield b"]}"

@@ -1,6 +1,6 @@
 """Run the whole bench and write its results.
 
-`make bench` takes about ten minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
+`make bench` takes some twenty minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
 takes a minute and writes nothing unless `--output` says where; with `--soak` it runs 200,000 tasks under this package,
 to see whether its memory is flat.
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from benchmarks.cost import imports, machine, report, results, scenes
 from benchmarks.cost.processes import ROOT, Ground
-from benchmarks.cost.scenes import Scene
+from benchmarks.cost.scenes import TALKING, Scene
 from benchmarks.cost.variants import BARE, OTEL, OURS, OURS_STREAM, STOCK, VARIANTS, Variant
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
@@ -36,6 +36,7 @@ class Plan:
     scenes: tuple[Scene, ...]
     tasks: int
     seconds: float
+    idle_seconds: float
     paced: tuple[float, ...]
     paced_seconds: float
     paced_variants: tuple[Variant, ...]
@@ -45,9 +46,13 @@ class Plan:
 
 
 FULL: Final = Plan(
-    scenes=tuple(Scene(pool, rate, delay) for delay in DELAYS for pool in POOLS for rate in RATES),
+    scenes=(
+        *(Scene(pool, rate, delay) for delay in DELAYS for pool in POOLS for rate in RATES),
+        *(Scene("solo", rate, 0.0, TALKING) for rate in RATES),
+    ),
     tasks=250,
-    seconds=420.0,
+    seconds=900.0,
+    idle_seconds=30.0,
     paced=DELAYS,
     paced_seconds=6.0,
     paced_variants=(OTEL, STOCK, OURS, OURS_STREAM),
@@ -59,6 +64,7 @@ QUICK: Final = Plan(
     scenes=(Scene("solo", 0.1, 0.0),),
     tasks=100,
     seconds=0.0,
+    idle_seconds=1.0,
     paced=(0.0,),
     paced_seconds=1.0,
     paced_variants=(OURS,),
@@ -114,6 +120,8 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
         print(f"measuring {scenes.PACE} tasks a second, receiver {delay * 1000:g} ms ...", flush=True)
         at_pace = scenes.paced(ground, delay=delay, seconds=plan.paced_seconds, variants=plan.paced_variants)
         paced.append(results.of_paced(delay, at_pace))
+    print("measuring workers that have nothing to do ...", flush=True)
+    idle = scenes.idle(ground, seconds=plan.idle_seconds)
     print("measuring a Sentry that never answers ...", flush=True)
     latency = scenes.latency(ground, tasks=4 * tasks, rounds=plan.latency_rounds, variants=plan.latency_variants)
     labels = {variant.key: variant.label for variant in VARIANTS}
@@ -125,6 +133,7 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
         "load": [round(load, 2), round(machine.load(), 2)],
         "scenes": measured,
         "paced": paced,
+        "idle": {key: {"label": labels[key], "ms_a_second": round(ms, 2)} for key, ms in idle.items()},
         "latency": results.of_latency(latency),
         "start_ms": {key: {"label": labels[key], "ms": round(ms, 1)} for key, ms in started.items()},
     }

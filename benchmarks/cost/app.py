@@ -26,6 +26,12 @@ def place_order(bot_id: str, exchange: str, symbol: str, amount: float) -> None:
     """Place no order."""
 
 
+@app.task(name="trading.talking_order")
+def talking_order(bot_id: str, exchange: str, symbol: str, amount: float) -> None:
+    """Place no order, and leave what a task leaves that talks to an exchange: a breadcrumb, and a span."""
+    variants.talk(f"{amount} {symbol}")
+
+
 @app.task(name="trading.stamped_order")
 def stamped_order(bot_id: str, exchange: str, symbol: str, amount: float) -> None:
     """Place no order, and note when (monotonic seconds of this process)."""

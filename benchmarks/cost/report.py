@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cost.scenes import SILENT, TALKING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -31,6 +33,7 @@ PACED_HEAD: Final = (
     "told lost",
 )
 LATENCY_HEAD: Final = ("variant", "Sentry", "p50 ms", "p99 ms", "tasks/s")
+IDLE_HEAD: Final = ("variant", "CPU ms a second")
 START_HEAD: Final = ("variant", "start, CPU ms")
 
 #: One colour for each monitoring, the lighter one for its stream lifecycle. Told apart without colour by their order.
@@ -98,12 +101,18 @@ def tables(results: dict[str, Any]) -> list[tuple[str, Sequence[str], Rows]]:
     """Return (title, head, rows) of everything that was measured."""
     hanging = "A Sentry that never answers: time from one task's start to the next's, solo pool"
     starts = [[one["label"], f"{one['ms']:.0f}"] for one in results["start_ms"].values()]
-    return [
-        ("CPU per task and per publish", SCENE_HEAD, scene_rows(results["scenes"])),
+    idle = [[one["label"], f"{one['ms_a_second']:.1f}"] for one in results["idle"].values()]
+    silent = [scene for scene in results["scenes"] if scene["task"] == SILENT]
+    talking = [scene for scene in results["scenes"] if scene["task"] == TALKING]
+    told = [
+        ("CPU per task and per publish", SCENE_HEAD, scene_rows(silent)),
+        ("The same for a task that leaves a breadcrumb and a span", SCENE_HEAD, scene_rows(talking)),
         ("Nothing lost? Every task sampled, at a fixed rate", PACED_HEAD, paced_rows(results["paced"])),
+        ("A worker that has nothing to do", IDLE_HEAD, idle),
         (hanging, LATENCY_HEAD, latency_rows(results["latency"])),
         ("What the start of a worker takes longer", START_HEAD, starts),
     ]
+    return [table for table in told if table[2]]
 
 
 def show(results: dict[str, Any]) -> None:
@@ -150,7 +159,7 @@ def rewrite(page: Path, text: str) -> None:
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Draw what each variant adds to a task, by sampling, one panel for each pool; the receiver answers at once."""
-    scenes = [scene for scene in results["scenes"] if scene["receiver_ms"] == 0]
+    scenes = [scene for scene in results["scenes"] if scene["receiver_ms"] == 0 and scene["task"] == SILENT]
     pools = list(dict.fromkeys(scene["pool"] for scene in scenes))
     mpl.rcParams["svg.hashsalt"] = "bench"  # the same figures give the same file
     figure = Figure(figsize=(5.2 * len(pools), 4.2), layout="constrained")

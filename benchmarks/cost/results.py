@@ -37,6 +37,7 @@ def of_scene(scene: Scene, tasks: int, found: dict[str, Measured]) -> dict[str, 
         }
     return {
         "pool": scene.pool,
+        "task": scene.task,
         "sampling": scene.rate,
         "receiver_ms": round(scene.delay * 1000),
         "tasks_a_round": tasks,

@@ -25,6 +25,11 @@ MIN_ROUNDS: Final = 5
 MICROSECONDS: Final = 1e6
 #: The rate at which nothing may be lost, and the rate of the latency scene. Tasks a second.
 PACE: Final = 500
+#: Until what was gathered while a worker ran its last task is sent.
+SETTLE_SECONDS: Final = 8.0
+#: A task that does nothing, and one that leaves a breadcrumb and a span.
+SILENT: Final = "trading.place_order"
+TALKING: Final = "trading.talking_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,12 @@ class Scene:
     pool: str
     rate: float
     delay: float
+    task: str = SILENT
 
     @property
     def name(self) -> str:
         """Read as one phrase."""
-        return f"{self.pool}, sampling {self.rate:g}, receiver {self.delay * 1000:g} ms"
+        return f"{self.pool}, sampling {self.rate:g}, receiver {self.delay * 1000:g} ms, {self.task}"
 
 
 @dataclass(slots=True)
@@ -70,7 +76,7 @@ def measure(
         while rounds < MIN_ROUNDS + 2 or (time.monotonic() < deadline and spread(found) > SPREAD):
             for runner in runners:
                 one = found[runner.variant.key]
-                spent = runner.publish(tasks)
+                spent = runner.publish(tasks, scene.task)
                 now = runner.cpu_seconds()
                 if rounds >= 2:  # noqa: PLR2004  # the first window ends where the second begins
                     one.task.append((now - before[runner.variant.key]) / tasks * MICROSECONDS)
@@ -195,6 +201,23 @@ def latency(ground: Ground, *, tasks: int, rounds: int, variants: Sequence[Varia
                     one.throughput.append(len(gaps) / (starts[-1] - starts[0]))
         ground.answers()
     return found
+
+
+def idle(ground: Ground, *, seconds: float, variants: Sequence[Variant] = VARIANTS) -> dict[str, float]:
+    """Return the CPU milliseconds a second that a worker takes which has run something and has nothing to do."""
+    ground.answers()
+    with running(ground, Scene("solo", 0.1, 0.0), variants) as runners:
+        for runner in runners:
+            runner.publish(10)
+            runner.hand_over()
+            runner.drain(10)
+        time.sleep(SETTLE_SECONDS)
+        before = [runner.cpu_seconds() for runner in runners]
+        time.sleep(seconds)
+        return {
+            runner.variant.key: (runner.cpu_seconds() - then) / seconds * 1000
+            for runner, then in zip(runners, before, strict=True)
+        }
 
 
 def soak(ground: Ground, *, tasks: int, every: int, variant: Variant = OURS) -> list[tuple[int, float]]:

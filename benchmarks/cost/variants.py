@@ -64,8 +64,39 @@ def start_producer(environment: Mapping[str, str] = os.environ) -> Request:
     return _PRODUCERS[environment["BENCH_MONITOR"]](environment)
 
 
+def talk(words: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Leave a breadcrumb with these words and a span, by the API of whatever monitors this worker."""
+    _TALKERS[environment["BENCH_MONITOR"]](words, environment)
+
+
 def _nothing(_: Mapping[str, str]) -> None:
     pass
+
+
+def _no_talk(_: str, __: Mapping[str, str]) -> None:
+    pass
+
+
+def _sentry_talk(words: str, environment: Mapping[str, str]) -> None:
+    import sentry_sdk  # noqa: PLC0415  # each process loads its own variant and no other
+
+    sentry_sdk.add_breadcrumb(message=words, category="exchange")
+    if environment["BENCH_LIFECYCLE"] == "stream":
+        with sentry_sdk.traces.start_span("fetch order book", {"sentry.op": "exchange.fetch"}):
+            pass
+    else:
+        with sentry_sdk.start_span(op="exchange.fetch", name="fetch order book"):
+            pass
+
+
+def _otel_talk(words: str, _: Mapping[str, str]) -> None:
+    from opentelemetry import trace  # noqa: PLC0415  # as above
+
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.add_event(words)
+    with trace.get_tracer("bench").start_as_current_span("fetch order book"):
+        pass
 
 
 def _no_request(_: Mapping[str, str]) -> Request:
@@ -191,4 +222,10 @@ _PRODUCERS: Final[Mapping[str, Callable[[Mapping[str, str]], Request]]] = {
     "stock": _sentry_request(_stock),
     "otel": _otel_producer,
     "ours": _sentry_request(lambda environment, **options: _ours(environment, component="web", **options)),
+}
+_TALKERS: Final[Mapping[str, Callable[[str, Mapping[str, str]], None]]] = {
+    "none": _no_talk,
+    "stock": _sentry_talk,
+    "otel": _otel_talk,
+    "ours": _sentry_talk,
 }

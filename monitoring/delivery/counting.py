@@ -55,7 +55,10 @@ class CountingTransport(HttpTransport):
             self.put_back_losses(parcel.losses)
         elif parcel.envelope is not None:
             for item in parcel.envelope.items:
-                self.record_lost_event(reason, item=item)
+                try:
+                    self.record_lost_event(reason, item=item)
+                except Exception:  # noqa: BLE001  # what cannot be written cannot be looked into either
+                    self.record_lost_event(reason, item.data_category, quantity=item.headers.get("item_count") or 1)
 
     def take_losses(self) -> Losses:
         """Return what was counted since the last report, and count anew."""

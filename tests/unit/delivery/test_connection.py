@@ -118,3 +118,26 @@ def test_every_status_has_a_meaning(status: int, verdict: Verdict) -> None:
     """Only what would be refused again is set aside; what may pass is tried again."""
     assert verdict_of(Answer(status)) is verdict
     assert verdict_of(TimeoutError()) is Verdict.FAILED
+
+
+def test_a_request_larger_than_the_sockets_buffer_goes_out_whole() -> None:
+    """The other side reads it slowly: what did not fit at once follows."""
+    body, received = bytes(range(256)) * 40_000, bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        way = Address(f"http://127.0.0.1:{server.getsockname()[1]}/api/1/envelope/", {}).open()
+        accepted, _ = server.accept()
+
+        def read() -> None:
+            with accepted:
+                while not received.endswith(body[-1024:]) or len(received) < len(body):
+                    received.extend(accepted.recv(64 * 1024))
+                accepted.sendall(HEAD + b"Content-Length: 10\r\n\r\n" + JSON)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        way.send(body)
+        assert select.select([way], [], [], 10)[0]
+        assert way.receive() == Answer(200, HEAD + b"Content-Length: 10\r\n", JSON)
+        thread.join()
+        way.close()
+    assert bytes(received).partition(b"\r\n\r\n")[2] == body
