@@ -51,7 +51,7 @@ FULL: Final = Plan(
         *(Scene("solo", rate, 0.0, TALKING) for rate in RATES),
     ),
     tasks=250,
-    seconds=900.0,
+    seconds=720.0,
     idle_seconds=30.0,
     paced=DELAYS,
     paced_seconds=6.0,

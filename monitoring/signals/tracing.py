@@ -6,10 +6,11 @@ Sampling is decided before anything is built: an unsampled attempt has a place i
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import sentry_sdk
 from sentry_sdk.traces import NoOpStreamedSpan, SpanStatus, StreamedSpan
@@ -153,9 +154,18 @@ def begin(
             isolation.get_active_propagation_context().parent_sampled = False
             _count_unsampled(client, reason or "sample_rate")
             return None
-    if has_span_streaming_enabled(client.options):
-        return _begin_stream(name, celery_job, data, late_ms)
-    return _begin_static(name, celery_job, data, late_ms)
+    began = Began(
+        datetime.now(UTC) - timedelta(milliseconds=late_ms), time.perf_counter_ns() - round(late_ms * NANOSECONDS)
+    )
+    start = _begin_stream if has_span_streaming_enabled(client.options) else _begin_static
+    return start(name, celery_job, data, began)
+
+
+class Began(NamedTuple):
+    """Say when a trace began: the wall clock, and the SDK's monotonic one, in nanoseconds, at that same moment."""
+
+    wall: datetime
+    monotonic: int
 
 
 def join(scope: Scope, name: str) -> None:
@@ -166,9 +176,8 @@ def join(scope: Scope, name: str) -> None:
 
 
 def _begin_static(
-    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], late_ms: float
+    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], began: Began
 ) -> Trace:
-    began = datetime.now(UTC) - timedelta(milliseconds=late_ms)
     scope = sentry_sdk.get_current_scope()
     propagation = sentry_sdk.get_isolation_scope().get_active_propagation_context()
     transaction = scope.start_transaction(
@@ -182,15 +191,15 @@ def _begin_static(
             trace_id=propagation.trace_id,
             parent_span_id=propagation.parent_span_id,
             same_process_as_parent=False,
-            start_timestamp=began,
+            start_timestamp=began.wall,
         ),
         custom_sampling_context={"celery_job": celery_job},
     )
     assert isinstance(transaction, Transaction)  # noqa: S101  # NoOpSpan only for other instrumenters and lifecycles
     transaction.__enter__()
-    processing = transaction.start_child(op=PROCESS_OP, name=name, origin=ORIGIN, start_timestamp=began)
+    processing = transaction.start_child(op=PROCESS_OP, name=name, origin=ORIGIN, start_timestamp=began.wall)
     for span in (transaction, processing):
-        span._start_timestamp_monotonic_ns -= round(late_ms * NANOSECONDS)  # noqa: SLF001  # what its length is from
+        span._start_timestamp_monotonic_ns = began.monotonic  # noqa: SLF001  # what its length is from
     if transaction.sampled:
         write(processing, data())
     processing.__enter__()
@@ -198,7 +207,7 @@ def _begin_static(
 
 
 def _begin_stream(
-    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], late_ms: float
+    name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], began: Began
 ) -> Trace:
     sentry_sdk.get_current_scope().set_custom_sampling_context({"celery_job": dict(celery_job)})
     segment = sentry_sdk.traces.start_span(
@@ -210,8 +219,8 @@ def _begin_stream(
     if not isinstance(segment, NoOpStreamedSpan):
         write(processing, data())
         for span in (segment, processing):
-            span._start_timestamp -= timedelta(milliseconds=late_ms)  # noqa: SLF001  # no other way to say it
-            span._start_timestamp_monotonic_ns -= round(late_ms * NANOSECONDS)  # noqa: SLF001  # as above
+            span._start_timestamp = began.wall  # noqa: SLF001  # no other way to say it
+            span._start_timestamp_monotonic_ns = began.monotonic  # noqa: SLF001  # as above
     return StreamTrace(segment, processing)
 
 

@@ -90,18 +90,18 @@ def spans(attempt: Attempt, outcome: str, times: Times, ids: Ids) -> str | None:
         f'{{"version":2,"items":[{{"trace_id":"{ids.trace}","span_id":"{ids.processing}","name":{name},"status":"ok",'
         f'"is_segment":false,"start_timestamp":{started:.6f},"end_timestamp":{ended:.6f},'
         f'"parent_span_id":"{ids.segment}","attributes":{{{_LIFECYCLE},"sentry.op":{_attribute(PROCESS_OP)},'
-        f"{_attributes({**thread, **attempt.process_data()})},{both}}}}},"
+        f"{_attributes({**thread, **attempt.process_data()})}{both}}}}},"
         f'{{"trace_id":"{ids.trace}","span_id":"{ids.segment}","name":{name},"status":"ok","is_segment":true,'
         f'"start_timestamp":{started:.6f},"end_timestamp":{done:.6f},"parent_span_id":"{ids.parent}",'
         f'"attributes":{{{_LIFECYCLE},"sentry.op":{_attribute(TASK_OP)},'
-        f'"sentry.segment.name.source":{_attribute(SOURCE)},{_attributes(thread)},'
+        f'"sentry.segment.name.source":{_attribute(SOURCE)},{_attributes(thread)}'
         f"{_of_segments(sentry_sdk.get_client())},{both}}}}}]}}"
     )
 
 
 def _thread() -> dict[str, Any]:
     number, name = get_current_thread_meta()
-    return {"thread.id": str(number), "thread.name": name}
+    return {"thread.id": str(number), "thread.name": name} if number is not None else {}
 
 
 def _tags(attempt: Attempt, outcome: str) -> str | None:
@@ -217,7 +217,7 @@ def _text(text: str, generation: int) -> str:  # noqa: ARG001  # part of the key
 
 
 def _attributes(values: Mapping[str, Any]) -> str:
-    return ",".join([f'"{name}":{_attribute(value)}' for name, value in values.items() if value is not None])
+    return "".join([f'"{name}":{_attribute(value)},' for name, value in values.items() if value is not None])
 
 
 def _attribute(value: Any) -> str:
