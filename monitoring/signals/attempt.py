@@ -5,7 +5,6 @@ The attempt's state lives on `task.request` and ends with it; nothing is kept by
 
 from __future__ import annotations
 
-import inspect
 import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import sentry_sdk
 
 from monitoring.breadcrumbs import AttemptRecord, numbered
-from monitoring.context import ArgumentNames, TradingContext
 from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's field
 from monitoring.delivery.losses import count_lost
 from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, queue_wait_ms, rounded
@@ -25,12 +23,13 @@ from monitoring.signals.arguments import conceal
 from monitoring.signals.scopes import AttemptScopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sentry_sdk import Scope
     from sentry_sdk._types import Event, Hint
 
     from monitoring.breadcrumbs import Trail
+    from monitoring.context import ArgumentNames, TradingContext
     from monitoring.signals.untouched import Untouched
 
 RUN_TIME: Final = "task.run_time"
@@ -266,30 +265,6 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001  # the application's own `__str__`, called on the way of reporting
         return f"<{type(error).__name__} without a text>"
-
-
-def context_of(names: ArgumentNames, task: Any, args: Any, kwargs: Any) -> TradingContext:
-    """Find a call's context: what the task's own `trading_context` callable says, then its arguments. Never raises."""
-    found = names.context_of(task.run, args, kwargs)
-    declared = getattr(task, "trading_context", None)
-    if callable(declared):
-        try:
-            said = _as_written(declared)(args, kwargs)
-            return (said if isinstance(said, TradingContext) else TradingContext.of(said or {})).over(found)
-        except Exception:  # noqa: BLE001  # the application's code, run for monitoring: it must not stop the task
-            count_lost("trading_context_raised")
-    return found
-
-
-def _as_written(declared: Callable[..., Any]) -> Callable[..., Any]:
-    """Undo that Celery makes a method of a function given as `@app.task(trading_context=…)`: by its class body."""
-    function = getattr(declared, "__func__", None)
-    return function if function is not None and _takes_two(function) else declared
-
-
-@lru_cache(maxsize=2048)
-def _takes_two(function: Callable[..., Any]) -> bool:
-    return len(inspect.signature(function).parameters) == 2  # noqa: PLR2004  # the arguments, and the named ones
 
 
 @lru_cache(maxsize=2048)

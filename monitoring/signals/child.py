@@ -27,12 +27,12 @@ from monitoring.signals.attempt import (
     STATUSES,
     Attempt,
     carried_by,
-    context_of,
     current_attempt,
     excluded,
     outcome_of_teardown,
     tell,
 )
+from monitoring.signals.declared import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

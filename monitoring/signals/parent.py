@@ -27,13 +27,13 @@ from monitoring.signals.attempt import (
     QUEUE_WAIT,
     RUN_TIME,
     carried_by,
-    context_of,
     current_attempt,
     excluded,
     number_breadcrumbs,
     tell,
     text_of,
 )
+from monitoring.signals.declared import context_of
 from monitoring.signals.ends import CLASSES, CUT_OFF, CUT_OFF_LATE, End, end_of, signal_name
 from monitoring.signals.memory import Memory
 from monitoring.signals.redelivery import tell_redelivery

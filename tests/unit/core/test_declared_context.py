@@ -11,7 +11,7 @@ import pytest
 from celery import Celery, Task
 
 from monitoring.context import ArgumentNames, TradingContext
-from monitoring.signals.attempt import context_of
+from monitoring.signals.declared import context_of
 
 NAMES = ArgumentNames.extended_by({})
 ARGS, KWARGS = ("bot-7/binance",), {"symbol": "BTC/USDT"}
