@@ -165,7 +165,7 @@ _kept_around: tuple[BaseClient, int, int, tuple[str, str] | None] | None = None
 
 def _around(client: BaseClient) -> tuple[str, str] | None:
     """Spell what is the same in every transaction of a process: sections, and contexts. None if that is not known."""
-    global _kept_around  # noqa: PLW0603  # one entry, as above
+    global _kept_around  # noqa: PLW0603  # one entry: a process has one client
     generation, processors = SECRETS.generation, len(global_event_processors)
     kept = _kept_around
     if kept is None or kept[0] is not client or kept[1:3] != (generation, processors):
@@ -235,7 +235,7 @@ _kept_of_segments: tuple[BaseClient, int, str] | None = None
 
 def _of_segments(client: BaseClient) -> str:
     """Spell what the SDK says of its process on every segment."""
-    global _kept_of_segments  # noqa: PLW0603  # one entry, as above
+    global _kept_of_segments  # noqa: PLW0603  # one entry: a process has one client
     kept, generation = _kept_of_segments, SECRETS.generation
     if kept is None or kept[0] is not client or kept[1] != generation:
         told = {
