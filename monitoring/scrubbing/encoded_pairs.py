@@ -12,7 +12,7 @@ from monitoring.scrubbing.values import masked
 # A name begins after an encoded "?" or "&", or where a word does; a value ends at the encoded "&", "#" or ";".
 _PAIR: Final = re.compile(
     rf"""(?:(?<=%26)|(?<=%3[Ff])|(?<![\w%-]))(?P<name>[A-Za-z][\w-]*+)%3[Dd]
-    (?P<value>(?:{"|".join(map(re.escape, MARKS))}|[^%&\s"'<>,;)}}\]]|%(?!26|23|3[Bb]))*+)""",
+    (?P<value>(?:{"|".join(map(re.escape, MARKS))}|[^%&\s"'<>,;)}}\]]|%(?!26|23|3[Bb]))*)""",
     re.VERBOSE,
 )
 

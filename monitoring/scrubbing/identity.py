@@ -13,7 +13,7 @@ from typing import Final
 
 from monitoring.scrubbing.marks import FILTERED
 
-_EMAIL: Final = re.compile(r"(?<![\w.%+-])([\w.%+-]++)@((?:[A-Za-z0-9-]++\.)++[A-Za-z0-9-]++)")
+_EMAIL: Final = re.compile(r"(?<![\w.%+-])([\w.%+-]++)@((?:[A-Za-z0-9-]++\.)+[A-Za-z0-9-]++)")
 # Celery's own names for nodes, and the user of every git host.
 _NODE_NAMES: Final = re.compile(r"(?:celery|gen\d+|worker|beat|flower|default)(?:[\w-]*\d[\w-]*)?|git|w\d+")
 _NODE_DOMAINS: Final = (

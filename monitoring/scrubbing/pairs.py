@@ -28,12 +28,14 @@ _NAME: Final = re.compile(
     re.VERBOSE,
 )
 _OPENING: Final = re.compile(r"""[bBrRuUfF]{0,2}(?P<escape>\\*)(?P<quote>\"\"\"|'''|["'])""")
+# A repeated group that is possessive matches too much in Python before 3.11.5 (gh-106052), so none is; at the end of a
+# pattern it makes no difference.
 # In the repr of a repr a backslash before a quote may be doubled: no quote after a backslash ends a value.
 _BODY: Final = {
-    '"': re.compile(r'(?:[^"\\]|\\++.)*+', re.DOTALL),
-    "'": re.compile(r"(?:[^'\\]|\\++.)*+", re.DOTALL),
-    '"""': re.compile(r'(?:[^"\\]|\\++.|"(?!""))*+', re.DOTALL),
-    "'''": re.compile(r"(?:[^'\\]|\\++.|'(?!''))*+", re.DOTALL),
+    '"': re.compile(r'(?:[^"\\]|\\++.)*', re.DOTALL),
+    "'": re.compile(r"(?:[^'\\]|\\++.)*", re.DOTALL),
+    '"""': re.compile(r'(?:[^"\\]|\\++.|"(?!""))*', re.DOTALL),
+    "'''": re.compile(r"(?:[^'\\]|\\++.|'(?!''))*", re.DOTALL),
 }
 # Without quotes a value ends at a space, and at punctuation that nothing of the same word follows, or a further pair.
 _BARE: Final = re.compile(
@@ -41,12 +43,12 @@ _BARE: Final = re.compile(
       | [^\s&"'<>,;)}}\]\\]
       | [,;)}}\]](?!$|[\s,;)}}\]"'&<>\\]|[\w.-]{{1,64}}["']?[ ]?[=:])
       | \\(?![nrt"'\\])
-    )*+""",
+    )*""",
     re.VERBOSE,
 )
 _SCHEME: Final = re.compile(r"(?i:basic|bearer|hmac|hmac-sha256|digest|token|apikey|negotiate|zinc)[ \t]{1,3}(?=[^\s])")
 # A cookie or an authorization goes on to the end of its line.
-_LINE: Final = re.compile(r"""(?:[^\r\n"'=\\]|="[^"\r\n]*+"?|=|\\(?![nr"']))*+""")
+_LINE: Final = re.compile(r"""(?:[^\r\n"'=\\]|="[^"\r\n]*+"?|=|\\(?![nr"']))*""")
 _LINE_NAMES: Final = (
     "authorization",
     "cookie",

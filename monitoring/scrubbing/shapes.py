@@ -80,7 +80,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     Shape(
         "pem tail",
         ("PRIVATE KEY",),
-        re.compile(r"(?:[A-Za-z0-9+/=]{16,}+(?:\s|\\n)*+)*-----END[ A-Z0-9]{0,40}PRIVATE KEY-----"),
+        re.compile(r"(?:[A-Za-z0-9+/=]{16,}+(?:\s|\\n)*)*-----END[ A-Z0-9]{0,40}PRIVATE KEY-----"),
     ),
     # Also a Flask session, and the JSON that some exchanges sign and send as base64.
     Shape(

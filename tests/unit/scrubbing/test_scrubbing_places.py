@@ -87,6 +87,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "slack token": (f"xoxb-1234567890-{TOKEN}", TOKEN),
     "sentry token": (f"sntrys_{TOKEN}{TOKEN}", TOKEN),
     "e-mail": ("mail trader.joe+bots@example.co.uk bounced", "trader.joe"),
+    "e-mail at the end of a sentence": ("ask trader.joe@example.co.uk. Then wait", "trader.joe"),
     "card": ("card 4111 1111 1111 1111 declined", "4111 1111"),
     "iban": ("to DE89 3704 0044 0532 0130 00 failed", "0532 0130"),
     "registered": (f"handshake {REGISTERED} refused", "Live-Secret"),
