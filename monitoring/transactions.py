@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import sentry_sdk
@@ -104,17 +105,15 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-_kept: tuple[BaseClient, int, dict[str, Any]] | None = None
-
-
 def constants(client: BaseClient) -> dict[str, Any]:
     """Return what is the same in every transaction of a process, scrubbed once."""
-    global _kept  # noqa: PLW0603  # one entry: a process has one client
-    kept = _kept
-    if kept is None or kept[0] is not client or kept[1] != SECRETS.generation:
-        named = ("release", "environment", "server_name", "dist")
-        known = {name: str(value).strip() for name in named if (value := client.options[name]) is not None}
-        sdk = {**SDK_INFO, "integrations": sorted(client.integrations)}
-        constants: Any = {**known, "sdk": sdk, "platform": "python"}
-        kept = _kept = (client, SECRETS.generation, dict(scrubbing.scrub_transaction(constants, {})))
-    return kept[2]
+    return _constants(client, SECRETS.generation)
+
+
+@lru_cache(maxsize=1)  # a process has one client
+def _constants(client: BaseClient, generation: int) -> dict[str, Any]:  # noqa: ARG001  # part of the key
+    named = ("release", "environment", "server_name", "dist")
+    known = {name: str(value).strip() for name in named if (value := client.options[name]) is not None}
+    sdk = {**SDK_INFO, "integrations": sorted(client.integrations)}
+    told: Any = {**known, "sdk": sdk, "platform": "python"}
+    return dict(scrubbing.scrub_transaction(told, {}))

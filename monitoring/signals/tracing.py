@@ -9,7 +9,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import sentry_sdk
@@ -91,10 +91,10 @@ def unsampled_trace(headers: Mapping[str, str]) -> str | None:
     if found is None:
         return None
     client = sentry_sdk.get_client()
-    count = _counter(client)
-    if count is None or not continues(client, headers):
+    # An application that decides on each does so whatever a message says.
+    if callable(client.options["traces_sampler"]) or not continues(client, headers):
         return None
-    count("sample_rate")
+    _counter(client)("sample_rate")
     return found[1]
 
 
@@ -111,32 +111,22 @@ def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
     return told is not None and told[1] == own
 
 
-_kept_counter: tuple[BaseClient, Callable[[str], None] | None] | None = None
+@lru_cache(maxsize=1)  # a process has one client
+def _counter(client: BaseClient) -> Callable[[str], None]:
+    """Return what counts an unsampled trace, by the reason that it is not sampled for."""
+    # What it leaves out, as Sentry counts it: a transaction and its first span, or a span.
+    whole: tuple[EventDataCategory, ...] = ("transaction", "span")
+    categories = ("span",) if has_span_streaming_enabled(client.options) else whole
+    transport = client.transport
+    if isinstance(transport, WorkerTransport):
+        return partial(transport.record_unsampled, categories=categories)
 
+    def count(reason: str) -> None:
+        if transport is not None:  # the application's own
+            for category in categories:
+                transport.record_lost_event(reason, data_category=category)
 
-def _counter(client: BaseClient) -> Callable[[str], None] | None:
-    """Return what counts an unsampled trace; None where the application decides on each, whatever a message says."""
-    global _kept_counter  # noqa: PLW0603  # one entry: a process has one client
-    kept = _kept_counter
-    if kept is None or kept[0] is not client:
-        decides = callable(client.options["traces_sampler"])
-        kept = _kept_counter = client, None if decides else partial(_count_unsampled, client)
-        if not decides and isinstance(client.transport, WorkerTransport):
-            kept = _kept_counter = client, partial(client.transport.record_unsampled, categories=_categories(client))
-    return kept[1]
-
-
-def _count_unsampled(client: BaseClient, reason: str) -> None:
-    if isinstance(client.transport, WorkerTransport):
-        client.transport.record_unsampled(reason, _categories(client))
-    elif client.transport is not None:  # the application's own
-        for category in _categories(client):
-            client.transport.record_lost_event(reason, data_category=category)
-
-
-def _categories(client: BaseClient) -> tuple[EventDataCategory, ...]:
-    """Name what an unsampled trace leaves out, as Sentry counts it: a transaction and its first span, or a span."""
-    return ("span",) if has_span_streaming_enabled(client.options) else ("transaction", "span")
+    return count
 
 
 def begin(
@@ -152,7 +142,7 @@ def begin(
         if not sampled:
             # What this attempt publishes is unsampled as well; see `propagation_headers`.
             isolation.get_active_propagation_context().parent_sampled = False
-            _count_unsampled(client, reason or "sample_rate")
+            _counter(client)(reason or "sample_rate")
             return None
     began = Began(
         datetime.now(UTC) - timedelta(milliseconds=late_ms), time.perf_counter_ns() - round(late_ms * NANOSECONDS)

@@ -12,6 +12,7 @@ import random
 import re
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
@@ -101,25 +102,20 @@ def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, clie
 
 _SPANS: Final = "application/vnd.sentry.items.span.v2+json"
 
-_kept_plain: tuple[BaseClient, bool] | None = None
 
-
+@lru_cache(maxsize=1)  # a process has one client
 def _is_plain(client: BaseClient) -> bool:
     """Say whether a client does nothing to a transaction but what is done here."""
-    global _kept_plain  # noqa: PLW0603  # one entry: a process has one client
-    if _kept_plain is None or _kept_plain[0] is not client:
-        options = client.options
-        plain = (
-            isinstance(client.transport, WorkerTransport)
-            and has_tracing_enabled(options)
-            and not callable(options["traces_sampler"])
-            and not any(options[name] for name in _PROFILING)
-            and _HARMLESS.issuperset(options["_experiments"] or ())
-            and not options.get("ignore_spans")
-            and _is_untreated(client)
-        )
-        _kept_plain = client, plain
-    return _kept_plain[1]
+    options = client.options
+    return (
+        isinstance(client.transport, WorkerTransport)
+        and has_tracing_enabled(options)
+        and not callable(options["traces_sampler"])
+        and not any(options[name] for name in _PROFILING)
+        and _HARMLESS.issuperset(options["_experiments"] or ())
+        and not options.get("ignore_spans")
+        and _is_untreated(client)
+    )
 
 
 #: Experiments that change nothing of what is told.

@@ -58,7 +58,8 @@ class Times(NamedTuple):
 
 def transaction(attempt: Attempt, outcome: str, times: Times, ids: Ids, event_id: str) -> str | None:
     """Spell the transaction of an attempt that ended well; None if more is at play than is known here."""
-    around, tags = _around(sentry_sdk.get_client()), _tags(attempt, outcome)
+    around = _around(sentry_sdk.get_client(), SECRETS.generation, len(global_event_processors))
+    tags = _tags(attempt, outcome)
     if around is None or tags is None:
         return None
     started, ended, done = map(iso_moment, times.wall)
@@ -95,7 +96,7 @@ def spans(attempt: Attempt, outcome: str, times: Times, ids: Ids) -> str | None:
         f'"start_timestamp":{started:.6f},"end_timestamp":{done:.6f},"parent_span_id":"{ids.parent}",'
         f'"attributes":{{{_LIFECYCLE},"sentry.op":{_attribute(TASK_OP)},'
         f'"sentry.segment.name.source":{_attribute(SOURCE)},{_attributes(thread)}'
-        f"{_of_segments(sentry_sdk.get_client())},{both}}}}}]}}"
+        f"{_of_segments(sentry_sdk.get_client(), SECRETS.generation)},{both}}}}}]}}"
     )
 
 
@@ -138,18 +139,24 @@ def _holds_more(scope: Scope) -> bool:
 @lru_cache(maxsize=4096)
 def _tags_spelled(tags: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
     """Spell tags, scrubbed. Raises TypeError for one that is no text: to a cache 1, 1.0 and True are one key."""
-    if not all(type(value) is str for _, value in tags):
-        raise TypeError("a tag is no text")
-    event: Any = {"tags": dict(tags)}
+    event: Any = {"tags": _texts(tags)}
     return _inner(scrubbing.scrub_event(event, {})["tags"])
 
 
 @lru_cache(maxsize=4096)
 def _attributes_spelled(attributes: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
     """Do the same for attributes."""
-    if not all(type(value) is str for _, value in attributes):
-        raise TypeError("an attribute is no text")
-    span: Any = {"attributes": dict(attributes)}
+    return _serialized(_texts(attributes))
+
+
+def _texts(pairs: tuple[tuple[str, Any], ...]) -> dict[str, str]:
+    if not all(type(value) is str for _, value in pairs):
+        raise TypeError("one of them is no text")
+    return dict(pairs)
+
+
+def _serialized(attributes: Mapping[str, Any]) -> str:
+    span: Any = {"attributes": attributes}
     cleaned: Any = scrubbing.scrub_span(span, {})["attributes"]
     return _inner({name: serialize_attribute(value) for name, value in cleaned.items()})
 
@@ -160,20 +167,10 @@ _CONSTANT: Final = frozenset(
     for name in ("argv", "dedupe", "modules", "stdlib", "pure_eval", "executing", "gnu_backtrace")
 )
 
-_kept_around: tuple[BaseClient, int, int, tuple[str, str] | None] | None = None
 
-
-def _around(client: BaseClient) -> tuple[str, str] | None:
+@lru_cache(maxsize=1)  # a process has one client
+def _around(client: BaseClient, generation: int, processors: int) -> tuple[str, str] | None:  # noqa: ARG001  # parts of the key
     """Spell what is the same in every transaction of a process: sections, and contexts. None if that is not known."""
-    global _kept_around  # noqa: PLW0603  # one entry: a process has one client
-    generation, processors = SECRETS.generation, len(global_event_processors)
-    kept = _kept_around
-    if kept is None or kept[0] is not client or kept[1:3] != (generation, processors):
-        kept = _kept_around = client, generation, processors, _learned(client)
-    return kept[3]
-
-
-def _learned(client: BaseClient) -> tuple[str, str] | None:
     event: Any = {"type": "transaction", "contexts": {}}
     for processor in global_event_processors:
         if processor.__module__ not in _CONSTANT:
@@ -230,23 +227,15 @@ _LIFECYCLE: Final = (
     '"sentry.trace_lifecycle":{"value":"stream","type":"string"}'
 )
 
-_kept_of_segments: tuple[BaseClient, int, str] | None = None
 
-
-def _of_segments(client: BaseClient) -> str:
+@lru_cache(maxsize=1)  # a process has one client
+def _of_segments(client: BaseClient, generation: int) -> str:  # noqa: ARG001  # part of the key
     """Spell what the SDK says of its process on every segment."""
-    global _kept_of_segments  # noqa: PLW0603  # one entry: a process has one client
-    kept, generation = _kept_of_segments, SECRETS.generation
-    if kept is None or kept[0] is not client or kept[1] != generation:
-        told = {
-            "sentry.platform": "python",
-            "process.command_args": sys.argv,
-            "sentry.sdk.integrations": sorted(client.integrations),
-        }
-        if client.options["dist"]:
-            told["sentry.dist"] = str(client.options["dist"]).strip()
-        span: Any = {"attributes": told}
-        cleaned: Any = scrubbing.scrub_span(span, {})["attributes"]
-        spelled = _inner({name: serialize_attribute(value) for name, value in cleaned.items()})
-        kept = _kept_of_segments = client, generation, spelled
-    return kept[2]
+    told = {
+        "sentry.platform": "python",
+        "process.command_args": sys.argv,
+        "sentry.sdk.integrations": sorted(client.integrations),
+    }
+    if client.options["dist"]:
+        told["sentry.dist"] = str(client.options["dist"]).strip()
+    return _serialized(told)
