@@ -79,18 +79,14 @@ def resend(names: tuple[str, ...], timeout: float, *, refused: bool) -> None:
         raise click.UsageError("monitoring is off here, or keeps no spool: there is nothing to send with")
     root = transport.spool.root
     wanted = _chosen(root.parent, names)
-    again = [
-        kept.path.name
-        for kept in inventory(root.parent)
-        if kept.state == REFUSED and kept.path.parent.parent == root and (refused or kept in wanted)
-    ]
-    tried = len(again) + sum(kept.state == LEFT for kept in inventory(root.parent) if kept.path.parent.parent == root)
-    transport.readmit(again)
+    again = {kept.path.name for kept in _of(root, REFUSED) if refused or kept in wanted}
+    tried = len(again) + len(_of(root, LEFT))
+    transport.readmit(sorted(again))
     transport.watch()
     sentry_sdk.flush(timeout=timeout)
     transport.kill()
-    left = [kept for kept in inventory(root.parent) if kept.path.parent.parent == root and kept.state == LEFT]
-    back = [kept for kept in inventory(root.parent) if kept.path.name in again and kept.state == REFUSED]
+    left = _of(root, LEFT)
+    back = [kept for kept in _of(root, REFUSED) if kept.path.name in again]
     click.echo(f"{max(0, tried - len(left) - len(back))} sent, {len(back)} refused again, {len(left)} still to be sent")
     if left or back:
         raise SystemExit(1)
@@ -118,6 +114,11 @@ def drop(names: tuple[str, ...], *, refused: bool, yes: bool) -> None:
 
 def _settings() -> Settings:
     return sdk.started() or Settings.from_env()
+
+
+def _of(root: Path, state: str) -> list[Kept]:
+    """Return what one DSN's spool keeps in a state, oldest first."""
+    return [kept for kept in inventory(root.parent) if kept.state == state and kept.path.parent.parent == root]
 
 
 def _chosen(place: Path, names: tuple[str, ...]) -> list[Kept]:
