@@ -35,6 +35,16 @@ def timestamp(moment: object) -> float | None:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
+#: The year 5138, in seconds: what is later was not told by a clock.
+_LATEST: Final = 1e11
+
+
+def is_moment(value: object) -> bool:
+    """Say whether a value from outside can be seconds since the epoch. Never raises."""
+    # By the exact type: True is an int. NaN and infinity are JSON to Python.
+    return type(value) in {int, float} and 0 <= value <= _LATEST  # type: ignore[operator]  # so it is a number
+
+
 def iso_time(seconds: float) -> str:
     """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

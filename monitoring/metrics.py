@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import sentry_sdk
 from sentry_sdk._metrics_batcher import MetricsBatcher
 from sentry_sdk.envelope import Envelope, Item
-from sentry_sdk.utils import format_timestamp, has_data_collection_enabled
+from sentry_sdk.utils import has_data_collection_enabled
 
 from monitoring import scrubbing
 from monitoring.delivery import wire
 from monitoring.delivery.transport import WorkerTransport
+from monitoring.latency import iso_moment
 from monitoring.scrubbing.registry import SECRETS
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class ReadyMetrics(MetricsBatcher):
             entries, self._buffer = self._buffer, []
         if not entries:
             return None
-        envelope = Envelope(headers={"sent_at": format_timestamp(datetime.now(UTC))})
+        envelope = Envelope(headers={"sent_at": iso_moment(time.time())})
         envelope.add_item(self._to_envelope_item(entries))
         self._capture_func(envelope)
         return envelope
@@ -119,9 +119,13 @@ def install(client: BaseClient) -> None:
     own, options = client.metrics_batcher, client.options
     if own is None or not isinstance(client.transport, WorkerTransport):
         return
-    tells_users = client.should_send_default_pii() or has_data_collection_enabled(options)
-    if not tells_users and options["before_send_metric"] is scrubbing.scrub_metric:
+    if not tells_users(client) and options["before_send_metric"] is scrubbing.scrub_metric:
         client.metrics_batcher = ReadyMetrics(own, client.transport)
+
+
+def tells_users(client: BaseClient) -> bool:
+    """Say whether the SDK adds the user to metrics, logs and spans: the application wants it."""
+    return client.should_send_default_pii() or has_data_collection_enabled(client.options)
 
 
 def distributions(

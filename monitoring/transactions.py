@@ -8,6 +8,7 @@ contexts and event processors are the SDK's own; where more than that is at play
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,6 +20,7 @@ from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.serializer import serialize
 
 from monitoring import scrubbing
+from monitoring.latency import iso_moment
 from monitoring.scrubbing.registry import SECRETS
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def send(event: Any, scope: Scope) -> str | None:
     told = {**constants(client), **scrubbing.scrub_transaction(told, {})}
     place = (told.get("contexts") or {}).get("trace") or {}  # a section that could not be scrubbed is another
     trace = place.pop("dynamic_sampling_context", None)
-    headers = {"event_id": told["event_id"], "sent_at": _iso(datetime.now(UTC))}
+    headers = {"event_id": told["event_id"], "sent_at": iso_moment(time.time())}
     envelope = Envelope(headers={**headers, "trace": trace} if trace else cast("Any", headers))
     envelope.add_item(Item(payload=_payload(told, client), type="transaction", content_type="application/json"))
     client.transport.capture_envelope(envelope)

@@ -14,6 +14,7 @@ from sentry_sdk.crons import MonitorStatus, capture_checkin
 
 from monitoring.crons.monitor import Config, slug_of
 from monitoring.delivery.losses import count_lost
+from monitoring.latency import is_moment
 
 HEADER: Final = "worker-monitoring-periodic"
 
@@ -21,7 +22,6 @@ _VERSION: Final = 1
 MAX_ENTRY: Final = 200
 #: A header that is longer than anything we write is not ours.
 _MAX_READ: Final = 4096
-_LATEST: Final = 1e11
 
 #: How an attempt ended -> what its run is to Sentry. What is missing goes on: a retry, a message that comes again.
 ENDS: Final = {
@@ -92,8 +92,7 @@ def _decoded(text: object) -> Periodic:
     entry, due, monitor = values["e"], values["d"], values.get("m")
     if values["v"] != _VERSION or not isinstance(entry, str) or not 0 < len(entry) <= MAX_ENTRY:
         raise ValueError("another version")
-    # By the exact type: True is an int. NaN and infinity are JSON to Python.
-    if type(due) not in {int, float} or not 0 <= due <= _LATEST:
+    if not is_moment(due):
         raise ValueError("no moment")
     if monitor is not None and not _is_config(monitor):
         raise ValueError("no monitor")

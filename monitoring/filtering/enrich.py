@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitoring.filtering.fingerprint import told_code
 from monitoring.filtering.operations import tags_of
+from monitoring.latency import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -56,8 +56,8 @@ def described(outage: Outage) -> dict[str, Any]:
     """Tell an outage in plain values."""
     return {
         "count": outage.total,
-        "first_seen": _iso(outage.first_seen),
-        "last_seen": _iso(outage.last_seen),
+        "first_seen": iso_time(outage.first_seen),
+        "last_seen": iso_time(outage.last_seen),
         "duration_s": round(outage.last_seen - outage.first_seen, 1),
         "affected_bots": list(outage.bots),
         "operation": outage.key.operation,
@@ -83,10 +83,6 @@ def _writable_tags(event: Event) -> MutableMapping[str, str]:
     if not isinstance(event.get("tags"), dict):
         event["tags"] = dict(tags_of(event))
     return event["tags"]
-
-
-def _iso(epoch_seconds: float) -> str:
-    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _words(seconds: float) -> str:

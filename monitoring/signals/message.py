@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitoring.breadcrumbs import Trail
 from monitoring.context import TradingContext
+from monitoring.latency import is_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,6 @@ ENQUEUED_TIME: Final = "sentry-task-enqueued-time"
 _VERSION: Final = 1
 #: A header that is longer than anything we write is not ours.
 _MAX_READ: Final = 64 * 1024
-#: The year 5138, in seconds: what is later was not told by a clock.
-_LATEST: Final = 1e11
 
 #: Celery's own headers (protocol 2). Everything else at the top level belongs to somebody.
 _CELERY_HEADERS: Final = frozenset(
@@ -91,7 +90,7 @@ def decoded(text: object) -> Carried:
         if end != len(text):
             raise MalformedHeaderError("more than was written")
         published, first = values["p"], values.get("f", values["p"])
-        if values["v"] != _VERSION or not (_is_moment(published) and _is_moment(first)):
+        if values["v"] != _VERSION or not (is_moment(published) and is_moment(first)):
             raise MalformedHeaderError("another version")
         context = values.get("c", {})
         return Carried(
@@ -102,11 +101,6 @@ def decoded(text: object) -> Carried:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedHeaderError(str(error)) from error
-
-
-def _is_moment(value: object) -> bool:
-    # By the exact type: True is an int. NaN and infinity are JSON to Python.
-    return type(value) in {int, float} and 0 <= value <= _LATEST  # type: ignore[operator]  # so it is a number
 
 
 def write(headers: dict[str, Any], ours: Mapping[str, Any]) -> None:

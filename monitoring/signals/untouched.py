@@ -12,7 +12,7 @@ import random
 import re
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
@@ -20,9 +20,9 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope, Item
 from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME
 from sentry_sdk.tracing_utils import has_span_streaming_enabled, has_tracing_enabled
-from sentry_sdk.utils import capture_internal_exceptions, has_data_collection_enabled
+from sentry_sdk.utils import capture_internal_exceptions
 
-from monitoring import scrubbing, transactions
+from monitoring import metrics, scrubbing, transactions
 from monitoring.delivery.transport import WorkerTransport
 from monitoring.latency import iso_moment
 from monitoring.signals import written
@@ -43,6 +43,10 @@ _ids: Final = random.Random()  # noqa: S311  # names, not secrets
 os.register_at_fork(after_in_child=_ids.seed)
 
 
+def _new_id(digits: int) -> str:
+    return f"{_ids.getrandbits(4 * digits):0{digits}x}"
+
+
 @dataclass(slots=True)
 class Untouched:
     """Hold the place in its trace of an attempt that is sampled, and that nobody has looked at so far."""
@@ -50,7 +54,7 @@ class Untouched:
     trace_id: str
     parent_span_id: str
     baggage: str
-    span_id: str = field(default_factory=lambda: f"{_ids.getrandbits(64):016x}")
+    span_id: str = field(default_factory=partial(_new_id, 16))
 
 
 def sampled_by_message(headers: Mapping[str, str]) -> Untouched | None:
@@ -81,7 +85,7 @@ def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
 
 def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, client: BaseClient) -> Envelope | None:
     times = written.Times(attempt.started, attempt.started_at, attempt.ended_at or now, now)
-    ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, f"{_ids.getrandbits(64):016x}")
+    ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, _new_id(16))
     headers: Any = {"sent_at": iso_moment(time.time()), "trace": _shared(place.baggage)}
     if has_span_streaming_enabled(client.options):
         spans = written.spans(attempt, outcome, times, ids)
@@ -90,7 +94,7 @@ def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, clie
         envelope = Envelope(headers=headers)
         envelope.add_item(Item(spans.encode(), type="span", content_type=_SPANS, headers={"item_count": 2}))
         return envelope
-    headers["event_id"] = event_id = f"{_ids.getrandbits(128):032x}"
+    headers["event_id"] = event_id = _new_id(32)
     transaction = written.transaction(attempt, outcome, times, ids, event_id)
     if transaction is None:
         return None
@@ -127,8 +131,7 @@ def _is_untreated(client: BaseClient) -> bool:
     options = client.options
     if not has_span_streaming_enabled(options):
         return transactions.is_untreated(client)
-    tells_users = client.should_send_default_pii() or has_data_collection_enabled(options)
-    return not tells_users and options["before_send_span"] is scrubbing.scrub_span
+    return not metrics.tells_users(client) and options["before_send_span"] is scrubbing.scrub_span
 
 
 def _shared(baggage: str) -> dict[str, str]:
