@@ -16,7 +16,7 @@ from celery import Task
 from celery.exceptions import Reject
 
 import monitoring
-from tests.apps.trading import ExchangeError, app, fail, succeed, told
+from tests.apps.trading import REST, ExchangeError, app, fail, succeed, told
 
 # A queue that nobody has declared is an error here, so that a callback can fail to be published.
 app.conf.task_create_missing_queues = False
@@ -159,7 +159,7 @@ def retry_quietly(
 ) -> dict[str, Any]:
     """Publish the next attempt and end well, or (`message`) with an error, in spite of it."""
     if self.request.retries == 0:
-        self.retry(exc=ExchangeError("timed out"), countdown=0, throw=False)
+        self.retry(exc=ExchangeError("timed out"), countdown=REST, throw=False)
         if message is not None:
             raise ExchangeError(message)
     return told(self)
@@ -177,7 +177,9 @@ def hand_over(self: Task, bot_id: str = "", exchange: str = "", symbol: str = ""
     monitoring.add_breadcrumb(f"asked for {bot_id}")
     if self.request.retries == 0:
         raise self.retry(
-            kwargs={"bot_id": heir, "exchange": "binance", "symbol": "ETH/USDT"}, countdown=0, exc=ExchangeError("full")
+            kwargs={"bot_id": heir, "exchange": "binance", "symbol": "ETH/USDT"},
+            countdown=REST,
+            exc=ExchangeError("full"),
         )
     raise ExchangeError("no margin")
 
@@ -188,7 +190,7 @@ def talkative(self: Task, bot_id: str = "", exchange: str = "", symbol: str = ""
     size = len(str(self.request.get("worker-monitoring") or ""))
     for number in range(100):
         monitoring.add_breadcrumb(f"{number} " + "x" * 2000, data={"header_bytes": size})
-    raise self.retry(exc=ExchangeError(f"attempt {self.request.retries + 1} timed out"), countdown=0)
+    raise self.retry(exc=ExchangeError(f"attempt {self.request.retries + 1} timed out"), countdown=REST)
 
 
 class Odd:

@@ -9,7 +9,7 @@ import sentry_sdk
 from celery import Task
 
 import monitoring
-from tests.apps.trading import ExchangeError, app
+from tests.apps.trading import REST, ExchangeError, app
 
 __all__ = ["app"]
 
@@ -51,4 +51,4 @@ def leave(self: Task, counts: list[int], bot_id: str = "", exchange: str = "", s
     for number in range(counts[attempt - 1]):
         monitoring.add_breadcrumb(f"{attempt}.{number}")
     error = ExchangeError(f"attempt {attempt} timed out")
-    raise error if attempt == len(counts) else self.retry(exc=error, countdown=0)
+    raise error if attempt == len(counts) else self.retry(exc=error, countdown=REST)

@@ -10,7 +10,7 @@ from celery import Task
 from kombu.entity import Exchange, Queue
 
 import monitoring
-from tests.apps.trading import ExchangeError, app
+from tests.apps.trading import REST, ExchangeError, app
 
 __all__ = ["app"]
 
@@ -27,7 +27,7 @@ def talkative(self: Task, bot_id: str = "") -> NoReturn:
     attempt = self.request.retries + 1
     for number in range(30):
         monitoring.add_breadcrumb(f"attempt {attempt} crumb {number} " + "m" * 500, data={"text": "x" * 2000})
-    raise self.retry(exc=ExchangeError(f"attempt {attempt} " + "timed out " * 10_000), countdown=0)
+    raise self.retry(exc=ExchangeError(f"attempt {attempt} " + "timed out " * 10_000), countdown=REST)
 
 
 @app.task(bind=True, acks_late=True)
