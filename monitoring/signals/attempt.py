@@ -70,7 +70,7 @@ def current_attempt(request: Any) -> Attempt | None:
     return found if isinstance(found, Attempt) else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # it would tell the task's arguments
 class Attempt:
     """Hold what one attempt knows of itself. `started` is wall clock, `started_at` monotonic; both in seconds."""
 
@@ -110,6 +110,7 @@ class Attempt:
         """Put back what was in force before; whoever looks later begins nothing."""
         self.untouched = None
         self.scopes.close()
+        del self.scopes  # they know their attempt: each would be left to the garbage collector
 
     def begin_trace(self) -> None:
         """Build the trace that was put off, as if it had been there from the start; nothing if none was."""
