@@ -89,7 +89,7 @@ class TradingContext:
 
     def over(self, other: TradingContext) -> TradingContext:
         """Return this context with its gaps filled from `other`."""
-        if other == NOTHING:
+        if other is NOTHING or other == NOTHING:
             return self
         return TradingContext(
             self.bot_id or other.bot_id,
@@ -175,7 +175,7 @@ class ArgumentNames:
         for field, _, _, default in plan:
             if default is not None:
                 found.setdefault(field, default)
-        return TradingContext(**found)
+        return _context(*map(found.get, CONTEXT_FIELDS))
 
     def _look_inside(self, values: tuple[object, ...], found: dict[str, str]) -> None:
         for value in values[:_MAX_CONTAINERS]:
@@ -188,6 +188,9 @@ class ArgumentNames:
                 if field not in found and (text := normalised(field, member(name))) is not None:
                     found[field] = text
 
+
+#: The same few come with every task: to find one again costs less than to make it.
+_context: Final = lru_cache(maxsize=4096)(TradingContext)
 
 #: Arguments that are looked into; tasks take few.
 _MAX_CONTAINERS: Final = 16

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
-import sentry_sdk
 from sentry_sdk._metrics_batcher import MetricsBatcher
 from sentry_sdk.envelope import Envelope, Item
 from sentry_sdk.utils import has_data_collection_enabled
@@ -128,23 +127,48 @@ def tells_users(client: BaseClient) -> bool:
     return client.should_send_default_pii() or has_data_collection_enabled(client.options)
 
 
-def distributions(
+class Words(Protocol):
+    """Attributes that differ from one task to the next, as one value that can be a cache's key."""
+
+    def __hash__(self) -> int:
+        """Tell equal ones by it."""
+        ...
+
+    def known(self) -> Mapping[str, str]:
+        """Return them by name."""
+        ...
+
+
+class Pairs(NamedTuple):
+    """Be such a value of whatever attributes there are."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+    def known(self) -> Mapping[str, str]:
+        """Return them by name. Raises TypeError if one is no text: to a cache 1, 1.0 and True are one key."""
+        if not all(type(value) is str for _, value in self.pairs):
+            raise TypeError("an attribute is no text")
+        return dict(self.pairs)
+
+
+def distributions(  # noqa: PLR0913, PLR0917  # what a metric consists of
+    client: BaseClient,
     milliseconds: Sequence[tuple[str, float]],
     attributes: Mapping[str, Any],
-    words: Mapping[str, Any],
+    words: Words,
     trace_id: str,
     span_id: str | None,
 ) -> bool:
     """Tell values of distributions, by name; False if they must go the SDK's own way, and nothing was told.
 
-    So they must if `install` said so, or if an attribute is no text. `attributes` are the same for all tasks, `words`
-    differ and go before them. Names, `trace_id` and `span_id` are ours or the SDK's, and are written as they are.
+    So they must if `install` said so, or if an attribute is no text. `attributes` are the same for many tasks, `words`
+    go before them. Names, `trace_id` and `span_id` are ours or the SDK's, and are written as they are.
     """
-    batcher = sentry_sdk.get_client().metrics_batcher
+    batcher = client.metrics_batcher
     if not isinstance(batcher, ReadyMetrics):
         return False
     try:
-        told = _attributes_json(_known(attributes), tuple(words.items()), SECRETS.generation)
+        told = _attributes_json(_known(attributes), words, SECRETS.generation)
     except TypeError:
         return False
     place = time.time(), trace_id, span_id, told
@@ -185,14 +209,14 @@ def _spelled(entry: Ready) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _attributes_json(known: _Known, words: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
+def _attributes_json(known: _Known, words: Words, generation: int) -> str:  # noqa: ARG001  # part of the key
     """Spell attributes as Sentry takes them, scrubbed. Raises TypeError for one that is no text.
 
-    (To a cache 1, 1.0 and True are one key.) Another generation of registered secrets is another key.
+    Another generation of registered secrets is another key.
     """
-    if not known.are_texts or not all(type(value) is str for _, value in words):
+    if not known.are_texts:
         raise TypeError("an attribute is no text")
-    metric: Any = {"attributes": {**known.attributes, **dict(words)}}
+    metric: Any = {"attributes": {**known.attributes, **words.known()}}
     cleaned: Any = scrubbing.scrub_metric(metric, {})
     return _json({key: {"value": value, "type": "string"} for key, value in cleaned["attributes"].items()})
 

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sentry_sdk
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sentry_sdk import Scope
     from sentry_sdk._types import Event, Hint
+    from sentry_sdk.client import BaseClient
 
     from monitoring.breadcrumbs import Trail
     from monitoring.context import ArgumentNames, TradingContext
@@ -70,12 +71,32 @@ def current_attempt(request: Any) -> Attempt | None:
     return found if isinstance(found, Attempt) else None
 
 
+class Words(NamedTuple):
+    """Say whose work an attempt is and how it ended, by the keys of everything that it produces."""
+
+    task: str
+    attempt: str
+    bot_id: str | None
+    exchange: str | None
+    symbol: str | None
+    strategy: str | None
+    queue: str | None
+    redelivered: str | None
+    outcome: str | None
+
+    def known(self) -> dict[str, str]:
+        """Return the words that there are, by their keys."""
+        return {key: word for key, word in zip(self._fields, self, strict=True) if word is not None}
+
+
 @dataclass(slots=True, repr=False)  # it would tell the task's arguments
 class Attempt:
     """Hold what one attempt knows of itself. `started` is wall clock, `started_at` monotonic; both in seconds."""
 
     task: Any
     request: Any
+    #: The one in force when it began.
+    client: BaseClient
     clock: Clock
     carried: message.Carried
     queue: str | None
@@ -139,25 +160,32 @@ class Attempt:
             "messaging.system": destination.system(task.app),
         }
 
-    def words(self) -> dict[str, str]:
+    def words(self, outcome: str | None = None) -> Words:
         """Return what everything that the attempt produces is told with."""
-        words = {"task": self.task.name, "attempt": str(self.number), **self.context.known()}
-        if self.queue is not None:
-            words["queue"] = self.queue
-        if self._redelivered:
-            words["redelivered"] = "true"
-        return words
+        context = self.context
+        return Words(
+            self.task.name,
+            str(self.number),
+            context.bot_id,
+            context.exchange,
+            context.symbol,
+            context.strategy,
+            self.queue,
+            "true" if self._redelivered else None,
+            outcome,
+        )
 
     def tags(self) -> dict[str, str]:
         """Return the words, and what is told by a tag alone."""
-        tags = {**self.words(), "celery_task_id": self.request.id}
+        tags = {**self.words().known(), "celery_task_id": self.request.id}
         if getattr(self.task, "moves_money", False):
             tags["moves_money"] = "true"
         return tags
 
     @property
     def _redelivered(self) -> bool:
-        return bool((self.request.delivery_info or {}).get("redelivered"))
+        info = self.request.delivery_info
+        return bool(info and info.get("redelivered"))
 
     def _tell_isolation(self, scope: Scope) -> None:
         if self.request.is_eager:
@@ -166,7 +194,7 @@ class Attempt:
                 scope.remove_attribute(key)
         else:
             scope.clear_breadcrumbs()
-        tell(scope, self.words())
+        tell(scope, self.words().known())
         scope.set_tags(self.tags())
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)

@@ -14,7 +14,7 @@ from sentry_sdk.utils import event_from_exception
 
 from monitoring import metrics
 from monitoring.capture import flush
-from monitoring.context import ArgumentNames, TradingContext
+from monitoring.context import NOTHING, ArgumentNames, TradingContext
 from monitoring.crons import periodic
 from monitoring.crons.tardiness import Tardiness
 from monitoring.latency import Clock, SlowTasks
@@ -65,32 +65,34 @@ class Child:
 
     def on_task_prerun(self, task: Any, args: Any, kwargs: Any, **_: object) -> None:
         """Open the attempt's scopes, say whose work it is, bring back its trail, and join its trace."""
-        request = task.request
-        inherited = TradingContext.current() if request.is_eager else message.NO_CONTEXT
+        request, client = task.request, sentry_sdk.get_client()
+        received = request.__dict__
+        inherited = TradingContext.current() if request.is_eager else NOTHING
         parent_trace = tracing.propagation_headers(None, None) if request.is_eager else None
-        carried = carried_by(request)
+        carried = carried_by(received)
         attempt = Attempt(
             task=task,
             request=request,
+            client=client,
             clock=self.clock,
             carried=carried,
             queue=destination.received_from(task.app, request.delivery_info),
             context=context_of(self.names, task, args, kwargs).over(carried.context).over(inherited),
-            trace_headers=parent_trace or _trace_headers(request),
+            trace_headers=parent_trace or _trace_headers(received),
             started=self.clock.wall(),
             started_at=self.clock.monotonic(),
             allowed=self.allowed,
             handled_before=sys.exc_info()[1],
         )
-        request.__dict__[KEY] = attempt
+        received[KEY] = attempt
         attempt.open()
-        attempt.trace_id = tracing.unsampled_trace(attempt.trace_headers)
+        attempt.trace_id = tracing.unsampled_trace(client, attempt.trace_headers)
         if attempt.trace_id is None:
             if not request.is_eager:
-                attempt.untouched = untouched.sampled_by_message(attempt.trace_headers)
+                attempt.untouched = untouched.sampled_by_message(client, attempt.trace_headers)
             if attempt.untouched is None:
                 attempt.trace = attempt.traced()
-        if (told := request.__dict__.get(periodic.HEADER)) is not None:
+        if (told := received.get(periodic.HEADER)) is not None:
             self._begin_periodic(attempt, told)
 
     def _begin_periodic(self, attempt: Attempt, told: object) -> None:
@@ -133,10 +135,11 @@ class Child:
 
     def on_task_postrun(self, task: Any, state: str | None = None, **_: object) -> None:
         """Tell how the attempt ended, how long it ran and waited, and close its scopes. The last receiver to run."""
-        attempt = current_attempt(task.request)
+        request = task.request
+        attempt = current_attempt(request)
         if attempt is None:
             return
-        del task.request.__dict__[KEY]
+        del request.__dict__[KEY]
         raised = sys.exc_info()[1]
         try:
             if raised is not None and raised is not attempt.handled_before:
@@ -236,14 +239,14 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     place, scopes = attempt.untouched, attempt.scopes
     trace_id, span_id = (place.trace_id, place.span_id) if place is not None else (attempt.trace_id, None)
     ambient: Mapping[str, Any]
-    words: Mapping[str, Any]
+    words: metrics.Words
     if scopes.untouched and trace_id is not None:
-        ambient, words = scopes.attributes, {**attempt.words(), "outcome": outcome}
+        ambient, words = scopes.attributes, attempt.words(outcome)
     else:
         tell(scopes.isolation, {"outcome": outcome})
         trace_id, span_id = scopes.place_in_trace()
-        ambient, words = {}, scopes.attributes
-    if not metrics.distributions(values, ambient, words, trace_id, span_id):
+        ambient, words = {}, metrics.Pairs(tuple(scopes.attributes.items()))
+    if not metrics.distributions(attempt.client, values, ambient, words, trace_id, span_id):
         tell(scopes.isolation, {"outcome": outcome})
         for name, value in values:
             sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
@@ -255,6 +258,6 @@ _TEARDOWN_SECONDS: Final = 0.1
 _HOOK_RAISED: Final = "Task %s[%s] "
 
 
-def _trace_headers(request: Any) -> dict[str, Any]:
+def _trace_headers(received: Mapping[str, Any]) -> dict[str, Any]:
     names = ("sentry-trace", "baggage")
-    return {name: value for name in names if isinstance(value := message.header(request, name), str)}
+    return {name: value for name in names if isinstance(value := message.header(received, name), str)}

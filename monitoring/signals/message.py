@@ -8,11 +8,10 @@ put at the top level from `task.request.headers`, so the application's own heade
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitoring.breadcrumbs import Trail
-from monitoring.context import TradingContext
+from monitoring.context import NOTHING, TradingContext
 from monitoring.latency import is_moment
 
 if TYPE_CHECKING:
@@ -40,12 +39,10 @@ class MalformedHeaderError(ValueError):
     """A message came with a monitoring header that we did not write."""
 
 
-NO_CONTEXT: Final = TradingContext()
 NO_TRAIL: Final = Trail()
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """Hold what a message says: when it was published, when the task was first, for whom, and what happened before.
 
     Times are wall clock, in seconds since the epoch.
@@ -53,7 +50,7 @@ class Carried:
 
     published: float | None = None
     first_published: float | None = None
-    context: TradingContext = NO_CONTEXT
+    context: TradingContext = NOTHING
     trail: Trail = NO_TRAIL
 
     def encoded(self, limit: int) -> str:
@@ -90,13 +87,13 @@ def decoded(text: object) -> Carried:
         if end != len(text):
             raise MalformedHeaderError("more than was written")
         published, first = values["p"], values.get("f", values["p"])
-        if values["v"] != _VERSION or not (is_moment(published) and is_moment(first)):
+        if values["v"] != _VERSION or not (is_moment(published) and (first is published or is_moment(first))):
             raise MalformedHeaderError("another version")
         context = values.get("c", {})
         return Carried(
             float(published),
             float(first),
-            TradingContext.of(context) if context else NO_CONTEXT,
+            TradingContext.of(context) if context else NOTHING,
             Trail.unpacked(values) if "a" in values or "b" in values else NO_TRAIL,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

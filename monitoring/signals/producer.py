@@ -12,7 +12,7 @@ import sentry_sdk
 from celery import current_app, current_task
 
 from monitoring.breadcrumbs import numbered
-from monitoring.context import TradingContext
+from monitoring.context import NOTHING, TradingContext
 from monitoring.latency import Clock, rounded, timestamp
 from monitoring.signals import destination, message, tracing
 from monitoring.signals.attempt import Attempt, carried_by, current_attempt
@@ -79,7 +79,7 @@ class Producer:
             return message.Carried(now, now, TradingContext.current())
         if headers["id"] == attempt.request.id and headers.get("retries") == attempt.number:
             return _next_attempt(attempt, headers, now)
-        if _is_chord_body(headers["id"], attempt.request) and attempt.carried.context != message.NO_CONTEXT:
+        if _is_chord_body(headers["id"], attempt.request) and attempt.carried.context != NOTHING:
             # Whichever member ends last publishes the body; it belongs to whoever published the chord.
             return message.Carried(now, now, attempt.carried.context)
         return message.Carried(now, now, TradingContext.current())

@@ -42,7 +42,7 @@ os.register_at_fork(after_in_child=_renew_lock)
 class AttemptScope(Scope):
     """Be one of an attempt's two scopes."""
 
-    __slots__ = ("_looked", "_origin", "_tell")
+    __slots__ = ("_unfilled",)
 
     def capture_event(self, event: Any, hint: Any = None, scope: Any = None, **more: Any) -> str | None:
         """Send the attempt's own transaction the short way; everything else is the SDK's."""
@@ -62,20 +62,17 @@ class LazyScope(AttemptScope):
 
     __slots__ = ()
 
-    _origin: Scope
-    _tell: Tell
-    _looked: Callable[[], None]
+    _unfilled: tuple[Scope, Tell, Callable[[], None]]
 
     def __init__(self, origin: Scope, tell: Tell, looked: Callable[[], None]) -> None:
         # Not the SDK's own: what it would set is what is left open here.
-        _set(self, "_origin", origin)
-        _set(self, "_tell", tell)
-        _set(self, "_looked", looked)
-        # The SDK asks for it all the time, and it says nothing of the attempt.
-        _set(self, "client", origin.client)
+        _set(self, "_unfilled", (origin, tell, looked))
 
     def __getattr__(self, name: str) -> Any:
         """Fill the scope: Python calls this only for what is not there yet."""
+        if name == "client":
+            # The SDK asks for it all the time, and it says nothing of the attempt.
+            return self._unfilled[0].client
         if name not in _NAMES:
             raise AttributeError(name)
         self._fill()
@@ -93,17 +90,18 @@ class LazyScope(AttemptScope):
         with _filling:
             if type(self) is not LazyScope:
                 return  # another thread was here first
-            fork = copy(self._origin)
+            origin, tell, looked = self._unfilled
+            fork = copy(origin)
             # Told before anything of it shows: another thread may read this scope without waiting for us. Whoever looks
             # may be the application, and nothing of ours is raised into that.
             with capture_internal_exceptions():
-                self._tell(fork)
+                tell(fork)
             for slot in _SLOTS:
                 _set(self, slot, getattr(fork, slot))
             # From here on it is a scope like any other, at no cost.
             _set(self, "__class__", AttemptScope)
             with capture_internal_exceptions():
-                self._looked()
+                looked()
 
 
 class AttemptScopes:
@@ -116,9 +114,11 @@ class AttemptScopes:
 
     def __init__(self, tell_isolation: Tell, tell_current: Tell, looked: Callable[[], None]) -> None:
         #: What was in force: the current scope and the isolation scope.
-        before = self.before = Scope.get_current_scope(), Scope.get_isolation_scope()
-        self.current: Scope = LazyScope(before[0], tell_current, looked)
-        self.isolation: Scope = LazyScope(before[1], tell_isolation, looked)
+        current = _current_scope.get() or Scope.get_current_scope()
+        isolation = _isolation_scope.get() or Scope.get_isolation_scope()
+        self.before = current, isolation
+        self.current: Scope = LazyScope(current, tell_current, looked)
+        self.isolation: Scope = LazyScope(isolation, tell_isolation, looked)
         _current_scope.set(self.current)
         _isolation_scope.set(self.isolation)
 

@@ -82,19 +82,18 @@ class StreamTrace:
         self.segment.end()
 
 
-def unsampled_trace(headers: Mapping[str, str]) -> str | None:
+def unsampled_trace(client: BaseClient, headers: Mapping[str, str]) -> str | None:
     """Return the id of a trace that the message itself says nobody samples; None: it has to be found out.
 
     That is most messages, and for them no scope need be filled, no baggage read and no span made.
     """
     found = _UNSAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
-    if found is None:
+    if found is None or not continues(client, headers):
         return None
-    client = sentry_sdk.get_client()
-    # An application that decides on each does so whatever a message says.
-    if callable(client.options["traces_sampler"]) or not continues(client, headers):
+    rules = _rules(client)
+    if rules.decides_on_each:
         return None
-    _counter(client)("sample_rate")
+    rules.count_unsampled("sample_rate")
     return found[1]
 
 
@@ -104,16 +103,32 @@ _ORG: Final = re.compile(r"(?:^|,)\s*sentry-org_id=([^,;\s]*)")
 
 def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
     """Say whether a trace is surely to be continued: the SDK may refuse that of another organisation."""
-    own = client.parsed_dsn.org_id if client.parsed_dsn else None
-    if own is None and not client.options["strict_trace_continuation"]:
+    rules = _rules(client)
+    if rules.continues_all:
         return True
     told = _ORG.search(headers.get(BAGGAGE_HEADER_NAME, ""))
-    return told is not None and told[1] == own
+    return told is not None and told[1] == rules.organisation
+
+
+class _Rules(NamedTuple):
+    """Hold what a client's options say of traces that come with messages."""
+
+    #: An application that decides on each does so whatever a message says.
+    decides_on_each: bool
+    organisation: str | None
+    continues_all: bool
+    #: Counts an unsampled trace, by the reason that it is not sampled for.
+    count_unsampled: Callable[[str], None]
 
 
 @lru_cache(maxsize=1)  # a process has one client
+def _rules(client: BaseClient) -> _Rules:
+    options, own = client.options, client.parsed_dsn.org_id if client.parsed_dsn else None
+    continues_all = own is None and not options["strict_trace_continuation"]
+    return _Rules(callable(options["traces_sampler"]), own, continues_all, _counter(client))
+
+
 def _counter(client: BaseClient) -> Callable[[str], None]:
-    """Return what counts an unsampled trace, by the reason that it is not sampled for."""
     # What it leaves out, as Sentry counts it: a transaction and its first span, or a span.
     whole: tuple[EventDataCategory, ...] = ("transaction", "span")
     categories = ("span",) if has_span_streaming_enabled(client.options) else whole
@@ -137,12 +152,13 @@ def begin(
     `late_ms` is how long ago they began.
     """
     client, isolation = sentry_sdk.get_client(), sentry_sdk.get_isolation_scope()
-    if not callable(client.options["traces_sampler"]):
+    rules = _rules(client)
+    if not rules.decides_on_each:
         sampled, _, _, reason = _make_sampling_decision(name, None, isolation)
         if not sampled:
             # What this attempt publishes is unsampled as well; see `propagation_headers`.
             isolation.get_active_propagation_context().parent_sampled = False
-            _counter(client)(reason or "sample_rate")
+            rules.count_unsampled(reason or "sample_rate")
             return None
     began = Began(
         datetime.now(UTC) - timedelta(milliseconds=late_ms), time.perf_counter_ns() - round(late_ms * NANOSECONDS)

@@ -16,7 +16,6 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
-import sentry_sdk
 from sentry_sdk.envelope import Envelope, Item
 from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME
 from sentry_sdk.tracing_utils import has_span_streaming_enabled, has_tracing_enabled
@@ -57,12 +56,12 @@ class Untouched:
     span_id: str = field(default_factory=partial(_new_id, 16))
 
 
-def sampled_by_message(headers: Mapping[str, str]) -> Untouched | None:
+def sampled_by_message(client: BaseClient, headers: Mapping[str, str]) -> Untouched | None:
     """Return the place in the trace that a message names, if it says all there is to know; else None."""
     found = _SAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
     if found is None:
         return None
-    client, baggage = sentry_sdk.get_client(), headers.get(BAGGAGE_HEADER_NAME, "")
+    baggage = headers.get(BAGGAGE_HEADER_NAME, "")
     # Without that number the SDK draws one, and with a full queue it samples less.
     if "sentry-sample_rand=" not in baggage or not _is_plain(client) or not cast("Any", client.transport).is_healthy():
         return None
@@ -74,7 +73,7 @@ def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
 
     `now` is when it ends, monotonic seconds.
     """
-    client, envelope = sentry_sdk.get_client(), None
+    client, envelope = attempt.client, None
     with capture_internal_exceptions():
         envelope = _envelope(attempt, place, outcome, now, client)
     if envelope is None or client.transport is None:

@@ -88,7 +88,7 @@ def test_it_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, 
     told = partial(sampled, app, lambda: None, retries=retries, name=name, args=args)
     told()
     assert not built
-    monkeypatch.setattr(untouched, "sampled_by_message", lambda _: None)
+    monkeypatch.setattr(untouched, "sampled_by_message", lambda *_: None)
     told()
     assert built
     monitoring.flush()
@@ -125,7 +125,7 @@ def test_its_streamed_spans_are_those_of_the_sdk(  # noqa: PLR0913, PLR0917  # a
     monitoring.flush()
     sentry.wait_for("span", 2)
     assert not built
-    monkeypatch.setattr(untouched, "sampled_by_message", lambda _: None)
+    monkeypatch.setattr(untouched, "sampled_by_message", lambda *_: None)
     told()
     monitoring.flush()
     spans = [{**span, "attributes": shape_of(span["attributes"])} for span in sentry.wait_for("span", 4)]
