@@ -119,9 +119,15 @@ class Attempt:
     handled_before: BaseException | None = None
     periodic: Periodic | None = None
     queue_wait: float | None = field(init=False)
+    #: From 1; Celery's `retries` counts from 0.
+    number: int = field(init=False)
+    redelivered: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.queue_wait = queue_wait_ms(self.started, self.carried.published, self.request.eta)
+        request = self.request
+        self.queue_wait = queue_wait_ms(self.started, self.carried.published, request.eta)
+        self.number = int(request.retries or 0) + 1
+        self.redelivered = bool(request.delivery_info and request.delivery_info.get("redelivered"))
 
     def open(self) -> None:
         """Put the attempt's own scopes in force; see `scopes`."""
@@ -171,7 +177,7 @@ class Attempt:
             context.symbol,
             context.strategy,
             self.queue,
-            "true" if self._redelivered else None,
+            "true" if self.redelivered else None,
             outcome,
         )
 
@@ -181,11 +187,6 @@ class Attempt:
         if getattr(self.task, "moves_money", False):
             tags["moves_money"] = "true"
         return tags
-
-    @property
-    def _redelivered(self) -> bool:
-        info = self.request.delivery_info
-        return bool(info and info.get("redelivered"))
 
     def _tell_isolation(self, scope: Scope) -> None:
         if self.request.is_eager:
@@ -201,11 +202,6 @@ class Attempt:
 
     def _tell_current(self, scope: Scope) -> None:
         tracing.join(scope, self.task.name)
-
-    @property
-    def number(self) -> int:
-        """Return the attempt's number, from 1; Celery's `retries` counts from 0."""
-        return int(self.request.retries or 0) + 1
 
     def run_time(self) -> float:
         """Return the milliseconds from the attempt's start to its end, or to now; reporting it takes no part."""
@@ -251,7 +247,7 @@ class Attempt:
             "worker": request.hostname,
             "attempt": self.number,
             "max_retries": self.task.max_retries,
-            "redelivered": self._redelivered,
+            "redelivered": self.redelivered,
             "eta": request.eta,
             "queue_wait_ms": rounded(self.queue_wait),
             "run_time_ms": rounded(self.run_time()),
