@@ -89,12 +89,20 @@ class LocalProcess:
             self.popen.send_signal(number)
 
     def wait(self, timeout: float) -> int:
-        """Return the exit code; kill the session and fail when the process outlives `timeout` seconds."""
+        """Return the exit code; kill the session and fail when the process outlives `timeout` seconds.
+
+        The failure says where each process was, if the environment has PYTHONFAULTHANDLER.
+        """
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
+            end = len(self.logs())
+            for process in self.survivors():
+                process.send_signal(signal.SIGABRT)
+            psutil.wait_procs(self.survivors(), LEAVE_SECONDS)
             self.kill()
-            raise AssertionError(f"{self.name} did not exit within {timeout:g} s and was killed") from None
+            where = self.logs()[end:].decode(errors="replace")
+            raise AssertionError(f"{self.name} did not exit within {timeout:g} s and was killed\n{where}") from None
 
     def stop(self, timeout: float = 30.0) -> int:
         """Ask the process alone to end (SIGTERM) and return its exit code."""

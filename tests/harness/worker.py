@@ -32,6 +32,8 @@ def process_environment(
     return inherited | {
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
+        # Whoever does not end in time is asked where it was.
+        "PYTHONFAULTHANDLER": "1",
         # Build machines run as root, and Celery refuses to read pickles there.
         "C_FORCE_ROOT": "true",
         "CELERY_BROKER_URL": broker_url,

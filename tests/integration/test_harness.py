@@ -11,6 +11,7 @@ import psutil
 import pytest
 from pytest_celery import CeleryTestSetup
 
+from tests.harness.process import LocalProcess
 from tests.harness.runner import Runner
 from tests.harness.sentry import Sentry
 from tests.harness.server import Database, Server, free_port
@@ -55,6 +56,15 @@ def test_a_worker_that_cannot_start_is_shown_with_its_log(start_worker: Callable
     """Fail at once with what the worker wrote when it ends before it is ready."""
     with pytest.raises(AssertionError, match="no_such_module"):
         start_worker(app="tests.apps.no_such_module")
+
+
+def test_a_process_that_does_not_end_is_shown_with_where_it_was(tmp_path: Path) -> None:
+    """Fail with the stack of each of its threads: what hung is known without having it hang again."""
+    command = [sys.executable, "-c", "import time\ndef lasts_for_ever(): time.sleep(60)\nlasts_for_ever()"]
+    process = LocalProcess("hanging", command, env={**os.environ, "PYTHONFAULTHANDLER": "1"}, cwd=tmp_path)
+    with pytest.raises(AssertionError, match=r"(?s)did not exit within 1 s.*line 2 in lasts_for_ever"):
+        process.wait(1)
+    assert not process.reap()
 
 
 def test_databases_are_not_shared(server: Server, database: Database) -> None:
