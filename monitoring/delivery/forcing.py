@@ -7,6 +7,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from monitoring.delivery import threads
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,9 +53,7 @@ class Forcer:
     def _runs(self) -> bool:
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="monitoring-disk", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the interpreter is ending
+            if not threads.start(thread):
                 return False
             self._thread = thread
         return True

@@ -7,8 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
-
+from monitoring.delivery import threads
 from monitoring.delivery.answer import Verdict, verdict_of
 from monitoring.delivery.backoff import Backoff
 from monitoring.delivery.waiting import URGENT, Parcel, Waiting
@@ -105,13 +104,8 @@ class Sender:
             if self._thread is not None or self._ended:
                 return
             thread = threading.Thread(target=self._run, name="monitoring-delivery", daemon=True)
-            # The SDK gives every thread a copy of the scopes it was started in: a task's, kept for life.
-            with use_scope(Scope(ScopeType.CURRENT)), use_isolation_scope(Scope(ScopeType.ISOLATION)):
-                try:
-                    thread.start()
-                except RuntimeError:
-                    return
-            self._thread = thread
+            if threads.start(thread):
+                self._thread = thread
 
     def rouse(self) -> None:
         """Have the chores done at once."""

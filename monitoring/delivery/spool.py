@@ -73,8 +73,8 @@ class Spool:
     def __post_init__(self) -> None:
         self.usage = Usage(self.root, self.clock)
 
-    def put(self, kind: str, text: bytes, *, force: bool = True, share: float = 1.0) -> str:
-        """Write an envelope and return its name. With `force` it survives a power cut, too, once the disk has it.
+    def put(self, name: str, text: bytes, *, force: bool = True, share: float = 1.0) -> None:
+        """Write an envelope under a name of `name_for`. With `force` it survives a power cut, once the disk has it.
 
         The caller waits for that at most 25 ms.
 
@@ -85,7 +85,6 @@ class Spool:
             raise SpoolError("slow")
         if not self.usage.allows(len(text), self.limit * share):
             raise SpoolError("full")
-        name = f"{time.time_ns()}.{kind}.{secrets.token_hex(4)}{SUFFIX}"
         try:
             opened, folder = self._write_owned(name, text)
         except OSError as error:
@@ -99,7 +98,13 @@ class Spool:
             self._new_folders = ()
         else:
             os.close(opened)
-        return name
+
+    def has(self, name: str) -> bool:
+        """Say whether a file is there, whole."""
+        try:
+            return self._path(name).exists()
+        except OSError:
+            return False
 
     def read(self, name: str) -> bytes | None:
         """Return a file's bytes, or None when it is gone."""
@@ -264,6 +269,11 @@ def files(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     yield from (path for path in found if path.name.endswith(SUFFIX) and not path.name.startswith("."))
+
+
+def name_for(kind: str) -> str:
+    """Return a new name, by which a file is ordered and its kind is known."""
+    return f"{time.time_ns()}.{kind}.{secrets.token_hex(4)}{SUFFIX}"
 
 
 def kind_of(name: str) -> str:

@@ -23,7 +23,7 @@ from monitoring.delivery.losses import CUT, TOLD_BY_SENTRY, UNSPOOLED, count_los
 from monitoring.delivery.notices import Notices
 from monitoring.delivery.pooled import PooledConnection
 from monitoring.delivery.sender import Sender
-from monitoring.delivery.spool import Spool, SpoolError, kind_of
+from monitoring.delivery.spool import Spool, SpoolError, kind_of, name_for
 from monitoring.delivery.waiting import Parcel, parcel_of
 from monitoring.forks import call_after_fork
 
@@ -98,21 +98,27 @@ class WorkerTransport(CountingTransport):
             if parcel.kind in DURABLE and self._spool is not None:
                 self._finished = False
                 self._make_durable(parcel, self._spool)
-        finally:  # a task's soft time limit may strike at any point
+        finally:  # what ends the task or its process may strike at any point
             self._sender.put(parcel)
 
     def _make_durable(self, parcel: Parcel, spool: Spool) -> None:
+        name = name_for(parcel.kind)
         try:
             text = self._text(cast("Envelope", parcel.envelope))
-            parcel.file = spool.put(parcel.kind, text)
+            spool.put(name, text)
         except SpoolError as error:
             # Not lost: it goes by memory alone, as everything does without a spool.
             sentry_sdk.metrics.count(UNSPOOLED, 1, attributes={"reason": error.reason})
             self._notices.tell(error.reason, "an error could not be kept in %s: %s", spool.root, error.reason)
         except Exception:
             logger.debug("an envelope could not be written", exc_info=True)  # `pack` will count it
+        except BaseException:
+            # While the disk was waited for: what it has is sent from there, and not from memory once more.
+            parcel.file = name if spool.has(name) else None
+            raise
         else:
-            parcel.envelope, parcel.text = None, text if len(self._sender) < TEXTS_IN_MEMORY else None
+            parcel.file, parcel.envelope = name, None
+            parcel.text = text if len(self._sender) < TEXTS_IN_MEMORY else None
 
     def flush(self, timeout: float, callback: Callable[[int, float], None] | None = None) -> None:  # noqa: ARG002  # the SDK's signature
         """Wait at most `timeout` seconds until all is sent that can be."""
@@ -173,7 +179,7 @@ class WorkerTransport(CountingTransport):
         report = report_of(losses, self.options)
         if report.items:
             try:
-                self._spool.put("client_report", wire.plain(report), force=False)
+                self._spool.put(name_for("client_report"), wire.plain(report), force=False)
             except SpoolError:
                 self.put_back_losses(losses)
 
@@ -186,8 +192,9 @@ class WorkerTransport(CountingTransport):
             self.lose(parcel, "network_error")
             return
         try:
-            text = self._text(cast("Envelope", parcel.envelope))
-            parcel.file = self._spool.put(parcel.kind, text, force=False, share=BULK_SHARE)
+            text, name = self._text(cast("Envelope", parcel.envelope)), name_for(parcel.kind)
+            self._spool.put(name, text, force=False, share=BULK_SHARE)
+            parcel.file = name
         except SpoolError:
             self.lose(parcel, "cache_overflow")
         except Exception:  # noqa: BLE001  # what cannot be written as JSON; it is counted

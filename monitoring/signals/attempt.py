@@ -21,6 +21,7 @@ from monitoring.scrubbing import scrub_text
 from monitoring.signals import destination, message, tracing
 from monitoring.signals.arguments import conceal
 from monitoring.signals.scopes import AttemptScopes
+from monitoring.signals.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +138,14 @@ class Attempt:
         """Put back what was in force before; whoever looks later begins nothing."""
         self.untouched = None
         self.scopes.close()
-        del self.scopes  # they know their attempt: each would be left to the garbage collector
+        # They know their attempt, and would leave it to the garbage collector.
+        self.trace = None
+        del self.scopes
+
+    @property
+    def is_quiet(self) -> bool:
+        """Say that nobody has looked, and that no trace is told of it: the SDK has no part in its end."""
+        return self.trace is None and self.untouched is None and self.scopes.untouched
 
     def begin_trace(self) -> None:
         """Build the trace that was put off, as if it had been there from the start; nothing if none was."""
@@ -149,7 +157,8 @@ class Attempt:
         """Continue the attempt's trace with spans that began `late_ms` ago; None when it is not sampled."""
         request = self.request
         celery_job = {"task": self.task.name, "args": list(request.args or ()), "kwargs": request.kwargs}
-        return tracing.begin(self.task.name, celery_job, self.process_data, late_ms)
+        with undisturbed():
+            return tracing.begin(self.task.name, celery_job, self.process_data, late_ms)
 
     def process_data(self) -> dict[str, Any]:
         """Return what Sentry's Queues view reads from a `queue.process` span."""

@@ -33,6 +33,7 @@ from monitoring.signals.attempt import (
     tell,
 )
 from monitoring.signals.declared import context_of
+from monitoring.signals.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +113,8 @@ class Child:
             return
         # Celery may pass a copy that can be pickled; the error itself is still being handled.
         handled = sys.exc_info()[1]
-        self._report(attempt, handled if handled is not None else exception)
+        with undisturbed():
+            self._report(attempt, handled if handled is not None else exception)
 
     def _report(self, attempt: Attempt, error: BaseException) -> None:
         if attempt.outcome is not None:
@@ -142,9 +144,13 @@ class Child:
         del request.__dict__[KEY]
         raised = sys.exc_info()[1]
         try:
-            if raised is not None and raised is not attempt.handled_before:
-                state = self._settle(attempt, state, raised)
-            self._finish(attempt, task, state)
+            if raised is None and attempt.is_quiet:
+                self._finish(attempt, task, state)
+            else:
+                with undisturbed():
+                    if raised is not None and raised is not attempt.handled_before:
+                        state = self._settle(attempt, state, raised)
+                    self._finish(attempt, task, state)
         finally:
             attempt.close()
         if isinstance(raised, SystemExit) and state is None and not self.held.holds(attempt.request.id):
@@ -178,8 +184,9 @@ class Child:
         if record.levelno >= logging.ERROR and str(record.msg).startswith(_HOOK_RAISED) and record.exc_info:
             request = current_task.request if current_task else None
             if request is not None and current_attempt(request) is not None:
-                tell(sentry_sdk.get_isolation_scope(), {"outcome": "success"})
-                sentry_sdk.capture_exception(record.exc_info)
+                with undisturbed():
+                    tell(sentry_sdk.get_isolation_scope(), {"outcome": "success"})
+                    sentry_sdk.capture_exception(record.exc_info)
         return True
 
     def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:

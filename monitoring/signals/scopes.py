@@ -18,6 +18,7 @@ from sentry_sdk.tracing import NoOpSpan
 from sentry_sdk.utils import capture_internal_exceptions, disable_capture_event
 
 from monitoring import transactions
+from monitoring.signals.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +52,8 @@ class AttemptScope(Scope):
             sent = transactions.send(event, self._merge_scopes())
             if sent is not None:
                 return sent or None
-        return super().capture_event(event, hint, scope, **more)
+        with undisturbed():
+            return super().capture_event(event, hint, scope, **more)
 
 
 _set: Final = object.__setattr__
@@ -62,7 +64,8 @@ class LazyScope(AttemptScope):
 
     __slots__ = ()
 
-    _unfilled: tuple[Scope, Tell, Callable[[], None]]
+    #: What it stands in front of; then, until it is filled, what fills it and whom to tell.
+    _unfilled: tuple[Any, ...]
 
     def __init__(self, origin: Scope, tell: Tell, looked: Callable[[], None]) -> None:
         # Not the SDK's own: what it would set is what is left open here.
@@ -87,7 +90,7 @@ class LazyScope(AttemptScope):
         return copy(self)
 
     def _fill(self) -> None:
-        with _filling:
+        with _filling, undisturbed():
             if type(self) is not LazyScope:
                 return  # another thread was here first
             origin, tell, looked = self._unfilled
@@ -98,7 +101,9 @@ class LazyScope(AttemptScope):
                 tell(fork)
             for slot in _SLOTS:
                 _set(self, slot, getattr(fork, slot))
-            # From here on it is a scope like any other, at no cost.
+            # From here on it is a scope like any other, at no cost. A streamed segment is a cycle of the SDK's, which
+            # holds it: the attempt is not to be held with it.
+            _set(self, "_unfilled", (origin,))
             _set(self, "__class__", AttemptScope)
             with capture_internal_exceptions():
                 looked()

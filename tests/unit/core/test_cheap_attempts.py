@@ -268,13 +268,14 @@ def test_no_scope_outlives_its_attempt(start: Start, app: Celery) -> None:
     assert not before[1]._tags
 
 
+@pytest.mark.parametrize("lifecycle", ["static", "stream"])
 @pytest.mark.parametrize("sampled", ["-0", "-1"])
 @pytest.mark.parametrize("body", [lambda: None, lambda: monitoring.add_breadcrumb("looked at the book")])
-def test_an_attempt_leaves_nothing_to_the_garbage_collector(
-    sentry: Sentry, start: Start, app: Celery, sampled: str, body: Body
+def test_an_attempt_leaves_nothing_to_the_garbage_collector(  # noqa: PLR0913, PLR0917  # fixtures, and what it may do
+    sentry: Sentry, start: Start, app: Celery, lifecycle: str, sampled: str, body: Body
 ) -> None:
     """What it was made of is freed at its end: cycles would have the collector run three times as often."""
-    start(traces_sample_rate=1.0)
+    start(traces_sample_rate=1.0, trace_lifecycle=lifecycle)
     run(app, body, sampled=sampled)
     gc.collect()
     gc.disable()

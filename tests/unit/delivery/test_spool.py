@@ -9,11 +9,18 @@ import pytest
 
 from monitoring.delivery import spool as spool_module
 from monitoring.delivery.forcing import FORCE_SECONDS
-from monitoring.delivery.spool import LOCK, REFUSED, Spool, SpoolError, files, kind_of, owners
+from monitoring.delivery.spool import LOCK, REFUSED, Spool, SpoolError, files, kind_of, name_for, owners
 from monitoring.delivery.usage import COUNT_SECONDS
 from tests.harness.polling import wait_until
 
 LIMIT = 1 << 20
+
+
+def put(spool: Spool, kind: str, text: bytes, share: float = 1.0) -> str:
+    """Write a file and return its name."""
+    name = name_for(kind)
+    spool.put(name, text, share=share)
+    return name
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def test_nothing_is_on_disk_before_the_first_error(root: Path) -> None:
 def test_a_file_is_whole_private_and_gone_when_removed(root: Path) -> None:
     """What is read is what was written; folders are 0700 and files 0600; removing the last leaves an empty spool."""
     own = Spool(root, LIMIT)
-    name = own.put("event", b"an envelope")
+    name = put(own, "event", b"an envelope")
     assert (own.read(name), kind_of(name)) == (b"an envelope", "event")
     (folder,) = owners(root)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, folder, *files(folder), folder / LOCK)}
@@ -45,7 +52,7 @@ def test_a_file_is_whole_private_and_gone_when_removed(root: Path) -> None:
 def test_the_dead_are_taken_over_and_the_living_are_not(root: Path) -> None:
     """A lock that its holder's death has freed is what tells them apart; each file then has one new owner."""
     living, dead, heir = Spool(root, LIMIT), Spool(root, LIMIT), Spool(root, LIMIT)
-    kept, left = living.put("event", b"kept"), [dead.put("event", b"left") for _ in range(3)]
+    kept, left = put(living, "event", b"kept"), [put(dead, "event", b"left") for _ in range(3)]
     assert heir.adopt() == []
     dead.leave(for_good=True)
     assert heir.adopt() == left
@@ -58,7 +65,7 @@ def test_the_dead_are_taken_over_and_the_living_are_not(root: Path) -> None:
 def test_half_a_file_is_never_taken_over(root: Path) -> None:
     """A process that is killed while it writes leaves a file aside, which goes with its folder."""
     dead, heir = Spool(root, LIMIT), Spool(root, LIMIT)
-    whole = dead.put("event", b"whole")
+    whole = put(dead, "event", b"whole")
     (folder,) = owners(root)
     (folder / ".1.event.2.envelope").write_bytes(b"hal")
     dead.leave(for_good=True)
@@ -69,11 +76,11 @@ def test_half_a_file_is_never_taken_over(root: Path) -> None:
 def test_a_child_starts_anew(root: Path) -> None:
     """After a fork the folder is the parent's: the child's lock on it must not outlive the parent."""
     parent = Spool(root, LIMIT)
-    name = parent.put("event", b"the parent's")
+    name = put(parent, "event", b"the parent's")
     child = os.fork()
     if not child:
         parent.forget()
-        os._exit(0 if parent.read(name) is None and parent.put("event", b"the child's") else 1)
+        os._exit(0 if parent.read(name) is None and put(parent, "event", b"the child's") else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(parent.adopt()) == 1
     assert parent.read(name) == b"the parent's"
@@ -83,39 +90,39 @@ def test_the_bound_holds_over_all_processes(root: Path) -> None:
     """What does not fit is refused, by the blocks that files take; room that is made is found."""
     now = [0.0]
     one, other = (Spool(root, 5 * 4096, clock=lambda: now[0]) for _ in range(2))
-    names = [one.put("event", b"x" * 4096) for _ in range(4)]
-    other.put("event", b"x")
+    names = [put(one, "event", b"x" * 4096) for _ in range(4)]
+    put(other, "event", b"x")
     with pytest.raises(SpoolError, match="full"):
-        other.put("event", b"x")
+        put(other, "event", b"x")
     with pytest.raises(SpoolError, match="full"):
-        one.put("transaction", b"x", share=0.5)
+        put(one, "transaction", b"x", share=0.5)
     one.remove(names[0])
-    assert one.put("event", b"x" * 4096)
+    assert put(one, "event", b"x" * 4096)
     one.remove(names[1])
     with pytest.raises(SpoolError, match="full"):
-        other.put("event", b"x")
+        put(other, "event", b"x")
     now[0] += COUNT_SECONDS
     other.adopt()
-    assert other.put("event", b"x")
+    assert put(other, "event", b"x")
 
 
 def test_a_spool_that_was_full_from_the_start_is_found_to_have_room(root: Path) -> None:
     """A process that never wrote anything counts again, too."""
     now = [0.0]
     one, other = (Spool(root, 4096, clock=lambda: now[0]) for _ in range(2))
-    name = one.put("event", b"x")
+    name = put(one, "event", b"x")
     with pytest.raises(SpoolError, match="full"):
-        other.put("event", b"x")
+        put(other, "event", b"x")
     one.remove(name)
     now[0] += COUNT_SECONDS
     other.adopt()
-    assert other.put("event", b"x")
+    assert put(other, "event", b"x")
 
 
 def test_what_is_refused_is_kept_with_its_reason_up_to_a_quarter(root: Path) -> None:
     """The oldest goes first; an operator may take one back."""
     own = Spool(root, 16 * 4096, clock=lambda: 0.0)
-    names = [own.put("event", b"x" * 100) for _ in range(4)]
+    names = [put(own, "event", b"x" * 100) for _ in range(4)]
     for name in names:
         own.refuse(name, "413 too large")
     kept = sorted(path.name for path in (root / REFUSED).iterdir())
@@ -132,17 +139,17 @@ def test_a_folder_of_somebody_elses_making_is_not_written_to(root: Path, tmp_pat
     root.parent.mkdir()
     root.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SpoolError, match="untrusted"):
-        Spool(root, LIMIT).put("event", b"secret")
+        put(Spool(root, LIMIT), "event", b"secret")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_folder_that_is_cleaned_away_is_made_again(root: Path) -> None:
     """What tidies temporary folders may take ours while we live."""
     own = Spool(root, LIMIT)
-    own.put("event", b"gone")
+    put(own, "event", b"gone")
     for path in sorted(root.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    assert own.read(own.put("event", b"here")) == b"here"
+    assert own.read(put(own, "event", b"here")) == b"here"
 
 
 def test_a_slow_disk_is_left_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,17 +163,17 @@ def test_a_slow_disk_is_left_alone(root: Path, monkeypatch: pytest.MonkeyPatch) 
         return write(folder, name, text)
 
     monkeypatch.setattr(Spool, "_write", staticmethod(slow))
-    own.put("event", b"1")
+    put(own, "event", b"1")
     with pytest.raises(SpoolError, match="slow"):
-        own.put("event", b"2")
+        put(own, "event", b"2")
     now[0] += spool_module.PAUSE_SECONDS
-    own.put("event", b"3")
+    put(own, "event", b"3")
 
 
 def test_a_task_waits_for_the_disk_a_bounded_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that takes a second to force a file takes that in another thread; what was asked for is done."""
     own, fsync = Spool(root, LIMIT), os.fsync
-    own.put("event", b"the folder is made now")
+    put(own, "event", b"the folder is made now")
     forced: list[int] = []
 
     def slow(opened: int) -> None:
@@ -176,7 +183,7 @@ def test_a_task_waits_for_the_disk_a_bounded_time(root: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", slow)
     began = time.monotonic()
-    names = [own.put("event", b"x") for _ in range(3)]
+    names = [put(own, "event", b"x") for _ in range(3)]
     assert time.monotonic() - began < 3 * FORCE_SECONDS + 0.2
     assert [own.read(name) for name in names] == [b"x"] * 3
     wait_until(lambda: len(forced) >= 4, "three files and their folder on disk")
@@ -186,7 +193,7 @@ def test_what_is_forced_is_on_disk_when_the_task_goes_on(root: Path, monkeypatch
     """With a disk in good health the file and its name are forced before `put` returns, and the file is closed."""
     monkeypatch.setattr("monitoring.delivery.forcing.FORCE_SECONDS", 10)
     own, fsync = Spool(root, LIMIT), os.fsync
-    own.put("event", b"the folder is made now")
+    put(own, "event", b"the folder is made now")
     forced: list[Path] = []
 
     def seen(opened: int) -> None:
@@ -194,7 +201,7 @@ def test_what_is_forced_is_on_disk_when_the_task_goes_on(root: Path, monkeypatch
         forced.append(Path(f"/proc/self/fd/{opened}").readlink())
 
     monkeypatch.setattr(os, "fsync", seen)
-    name = own.put("event", b"x")
+    name = put(own, "event", b"x")
     (folder,) = owners(root)
     assert forced == [folder / name, folder]
     assert folder / name not in [Path(os.path.realpath(each)) for each in Path("/proc/self/fd").iterdir()]

@@ -6,11 +6,13 @@ import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitoring.delivery import sender, waiting
+from monitoring.delivery.forcing import Forcer
 from monitoring.local.faults import Faults
 from tests.harness.polling import wait_until
 from tests.harness.sentry import Sentry, attributes
@@ -66,6 +68,23 @@ def test_without_brotli_there_is_gzip() -> None:
     program = blocked + "print(wire.encoding_for('br'), wire.packed(b'{}', wire.encoding_for('br'))[:2].hex())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["gzip", "1f8b"]
+
+
+def test_what_strikes_while_the_disk_is_waited_for_makes_no_second_copy(
+    sentry: Sentry, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a process, a soft time limit: the error is on disk by then, and must not go by memory as well."""
+
+    def struck(*_: object) -> None:
+        raise SystemExit(-241)
+
+    sentry.faults = HANGING
+    transport = start()
+    monkeypatch.setattr(Forcer, "force", struck)
+    with pytest.raises(SystemExit):
+        transport.capture_envelope(envelope("event", 1))
+    transport.finish()
+    assert len(list((tmp_path / "spool").glob("*/*/*.event.*.envelope"))) == 1
 
 
 def test_an_envelope_says_when_it_is_sent_and_not_when_it_was_made(sentry: Sentry, start: Start) -> None:
