@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 #: billiard's end of a child (also where `REMAP_SIGTERM` is set), and Celery's soft time limit.
 HELD: Final = (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1)
+#: Whose handlers raise.
+_POOLS: Final = "billiard."
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Hold back these signals until the block ends, then let them strike. Costs a few microseconds: for failures.
 
-    Signals reach the main thread alone; elsewhere nothing is held back, and nothing strikes. What the system does by
-    itself (no handler is set) cannot be held back.
+    Only in a process of the pool, and in its main thread, because nowhere else an exception comes of them: Celery's own
+    handlers in a worker's main process do not raise, and there greenlets may take turns within the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -38,7 +40,7 @@ def undisturbed() -> Iterator[None]:
     try:
         for number in HELD:
             handler = signal.getsignal(number)
-            if callable(handler):
+            if callable(handler) and str(getattr(handler, "__module__", "")).startswith(_POOLS):
                 held[number] = handler
                 signal.signal(number, note)
         yield

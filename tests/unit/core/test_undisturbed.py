@@ -23,6 +23,7 @@ def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     def strike(*_: Any) -> None:
         raise StruckError
 
+    strike.__module__ = "billiard.pool"
     before = signal.signal(request.param, strike)
     yield request.param
     signal.signal(request.param, before)
@@ -64,15 +65,17 @@ def test_another_thread_holds_nothing_back(number: signal.Signals) -> None:
     assert found == [handler]
 
 
-@pytest.mark.parametrize("disposition", ["SIG_DFL", "SIG_IGN"])
-def test_what_the_system_does_by_itself_is_left_to_it(disposition: str, run: Callable[[str], int]) -> None:
-    """A process that has no handler dies of it, and one that ignores it lives."""
-    program = f"signal.signal(signal.SIGTERM, signal.{disposition})\nwith undisturbed(): signal.raise_signal(15)"
-    assert run(program) == (-signal.SIGTERM if disposition == "SIG_DFL" else 0)
+@pytest.mark.parametrize(
+    ("handler", "code"),
+    [("signal.SIG_DFL", -signal.SIGTERM), ("signal.SIG_IGN", 0), ("lambda *_: os._exit(3)", 3)],
+)
+def test_what_is_not_the_pools_is_left_alone(handler: str, code: int, run: Callable[[str], int]) -> None:
+    """The system's own way, and handlers of anybody else: a worker's main process is stopped by those."""
+    assert run(f"signal.signal(signal.SIGTERM, {handler})\nwith undisturbed(): signal.raise_signal(15)") == code
 
 
 @pytest.fixture
 def run() -> Callable[[str], int]:
     """Run a program in a process of its own and return its exit code."""
-    head = "import signal\nfrom monitoring.signals.undisturbed import undisturbed\n"
+    head = "import os, signal\nfrom monitoring.signals.undisturbed import undisturbed\n"
     return lambda program: subprocess.run([sys.executable, "-c", head + program], check=False).returncode
