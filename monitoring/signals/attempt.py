@@ -21,7 +21,6 @@ from monitoring.scrubbing import scrub_text
 from monitoring.signals import destination, message, tracing
 from monitoring.signals.arguments import conceal
 from monitoring.signals.scopes import AttemptScopes
-from monitoring.signals.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,8 +156,7 @@ class Attempt:
         """Continue the attempt's trace with spans that began `late_ms` ago; None when it is not sampled."""
         request = self.request
         celery_job = {"task": self.task.name, "args": list(request.args or ()), "kwargs": request.kwargs}
-        with undisturbed():
-            return tracing.begin(self.task.name, celery_job, self.process_data, late_ms)
+        return tracing.begin(self.task.name, celery_job, self.process_data, late_ms)
 
     def process_data(self) -> dict[str, Any]:
         """Return what Sentry's Queues view reads from a `queue.process` span."""

@@ -92,7 +92,8 @@ class Child:
             if not request.is_eager:
                 attempt.untouched = untouched.sampled_by_message(client, attempt.trace_headers)
             if attempt.untouched is None:
-                attempt.trace = attempt.traced()
+                with undisturbed():
+                    attempt.trace = attempt.traced()
         if (told := received.get(periodic.HEADER)) is not None:
             self._begin_periodic(attempt, told)
 
