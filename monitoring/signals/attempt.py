@@ -141,11 +141,6 @@ class Attempt:
         self.trace = None
         del self.scopes
 
-    @property
-    def is_quiet(self) -> bool:
-        """Say that nobody has looked, and that no trace is told of it: the SDK has no part in its end."""
-        return self.trace is None and self.untouched is None and self.scopes.untouched
-
     def begin_trace(self) -> None:
         """Build the trace that was put off, as if it had been there from the start; nothing if none was."""
         if self.untouched is not None:

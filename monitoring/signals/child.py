@@ -92,7 +92,7 @@ class Child:
             if not request.is_eager:
                 attempt.untouched = untouched.sampled_by_message(client, attempt.trace_headers)
             if attempt.untouched is None:
-                with undisturbed():
+                with undisturbed:
                     attempt.trace = attempt.traced()
         if (told := received.get(periodic.HEADER)) is not None:
             self._begin_periodic(attempt, told)
@@ -114,7 +114,7 @@ class Child:
             return
         # Celery may pass a copy that can be pickled; the error itself is still being handled.
         handled = sys.exc_info()[1]
-        with undisturbed():
+        with undisturbed:
             self._report(attempt, handled if handled is not None else exception)
 
     def _report(self, attempt: Attempt, error: BaseException) -> None:
@@ -145,13 +145,10 @@ class Child:
         del request.__dict__[KEY]
         raised = sys.exc_info()[1]
         try:
-            if raised is None and attempt.is_quiet:
+            with undisturbed:
+                if raised is not None and raised is not attempt.handled_before:
+                    state = self._settle(attempt, state, raised)
                 self._finish(attempt, task, state)
-            else:
-                with undisturbed():
-                    if raised is not None and raised is not attempt.handled_before:
-                        state = self._settle(attempt, state, raised)
-                    self._finish(attempt, task, state)
         finally:
             attempt.close()
         if isinstance(raised, SystemExit) and state is None and not self.held.holds(attempt.request.id):
@@ -185,7 +182,7 @@ class Child:
         if record.levelno >= logging.ERROR and str(record.msg).startswith(_HOOK_RAISED) and record.exc_info:
             request = current_task.request if current_task else None
             if request is not None and current_attempt(request) is not None:
-                with undisturbed():
+                with undisturbed:
                     tell(sentry_sdk.get_isolation_scope(), {"outcome": "success"})
                     sentry_sdk.capture_exception(record.exc_info)
         return True

@@ -52,7 +52,7 @@ class AttemptScope(Scope):
             sent = transactions.send(event, self._merge_scopes())
             if sent is not None:
                 return sent or None
-        with undisturbed():
+        with undisturbed:
             return super().capture_event(event, hint, scope, **more)
 
 
@@ -90,7 +90,7 @@ class LazyScope(AttemptScope):
         return copy(self)
 
     def _fill(self) -> None:
-        with _filling, undisturbed():
+        with _filling, undisturbed:
             if type(self) is not LazyScope:
                 return  # another thread was here first
             origin, tell, looked = self._unfilled
