@@ -58,7 +58,7 @@ FULL: Final = Plan(
     paced_variants=(OTEL, STOCK, OURS, OURS_STREAM),
     latency_rounds=4,
     latency_variants=(BARE, STOCK, OURS),
-    start_repeats=3,
+    start_repeats=9,
 )
 QUICK: Final = Plan(
     scenes=(Scene("solo", 0.1, 0.0),),
