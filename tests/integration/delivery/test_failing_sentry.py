@@ -16,6 +16,7 @@ from tests.integration.delivery.spooled import (
     HEALTHY,
     bots,
     fail,
+    recover,
     spooled,
     wait_received,
     wait_spooled,
@@ -98,6 +99,6 @@ def test_a_hanging_sentry_bounds_the_stop_and_keeps_what_is_left(stop: str, stag
     assert time.monotonic() - started < 2 * (1.5 + SET_ASIDE_SECONDS) + 4
     # (A cold stop puts back what was not yet acknowledged: such a task may fail twice.)
     assert set(bots(spooled(stage))) == set(names)
-    stage.sentry.faults = HEALTHY
+    recover(stage)
     stage.start_worker(concurrency=1)
     wait_received(stage, names, again=True)

@@ -3,7 +3,16 @@
 import pytest
 
 from tests.harness.stage import Stage
-from tests.integration.delivery.spooled import HANGING, HEALTHY, bots, fail, spooled, wait_received, wait_spooled
+from tests.integration.delivery.spooled import (
+    HANGING,
+    HEALTHY,
+    bots,
+    fail,
+    recover,
+    spooled,
+    wait_received,
+    wait_spooled,
+)
 
 pytestmark = [
     pytest.mark.unjudged("losses", reason="what a killed process had in memory is lost, and only errors are promised"),
@@ -20,7 +29,7 @@ def test_a_killed_child_leaves_its_errors_to_the_main_process(stage: Stage) -> N
     assert bots(spooled(stage)) == dict.fromkeys(names, 1)
     for child in worker.children:
         child.kill()
-    stage.sentry.faults = HEALTHY
+    recover(stage)
     wait_received(stage, names, again=True)
     assert worker.running
 
@@ -34,7 +43,7 @@ def test_a_second_worker_takes_over_from_a_killed_one(stage: Stage) -> None:
     wait_spooled(stage, len(names))
     worker.kill()
     assert bots(spooled(stage)) == dict.fromkeys(names, 1)
-    stage.sentry.faults = HEALTHY
+    recover(stage)
     stage.start_worker(concurrency=1)
     wait_received(stage, names, again=True)
 
