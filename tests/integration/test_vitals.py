@@ -23,8 +23,12 @@ PATIENCE = 30.0
 
 
 def told(sentry: Sentry, key: str) -> list[dict[str, Any]]:
-    """Return what was told of one trouble, in order."""
-    return sentry.events(lambda event: event["fingerprint"] == ["vitals", key])
+    """Return what was told of one trouble, in order; what comes twice under one id is one event, as at Sentry.
+
+    (A worker that is killed when Sentry has taken its event, and before its file is removed, has it sent again.)
+    """
+    events = sentry.events(lambda event: event["fingerprint"] == ["vitals", key])
+    return list({event["event_id"]: event for event in events}.values())
 
 
 def wait_told(sentry: Sentry, key: str, times: int) -> None:
