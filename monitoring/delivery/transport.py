@@ -110,12 +110,12 @@ class WorkerTransport(CountingTransport):
             # Not lost: it goes by memory alone, as everything does without a spool.
             sentry_sdk.metrics.count(UNSPOOLED, 1, attributes={"reason": error.reason})
             self._notices.tell(error.reason, "an error could not be kept in %s: %s", spool.root, error.reason)
-        except Exception:
-            logger.debug("an envelope could not be written", exc_info=True)  # `pack` will count it
-        except BaseException:
-            # While the disk was waited for: what it has is sent from there, and not from memory once more.
+        except BaseException as error:
+            # What strikes while the disk is waited for: what it has is sent from there, and not from memory once more.
             parcel.file = name if spool.has(name) else None
-            raise
+            if not isinstance(error, Exception):
+                raise
+            logger.debug("an envelope could not be written", exc_info=True)  # `pack` will count it
         else:
             parcel.file, parcel.envelope = name, None
             parcel.text = text if len(self._sender) < TEXTS_IN_MEMORY else None
