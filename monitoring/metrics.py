@@ -145,10 +145,15 @@ class Pairs(NamedTuple):
     pairs: tuple[tuple[str, Any], ...]
 
     def known(self) -> Mapping[str, str]:
-        """Return them by name. Raises TypeError if one is no text: to a cache 1, 1.0 and True are one key."""
-        if not all(type(value) is str for _, value in self.pairs):
-            raise TypeError("an attribute is no text")
-        return dict(self.pairs)
+        """Return them by name. Raises TypeError if one is no text."""
+        return texts(self.pairs)
+
+
+def texts(pairs: tuple[tuple[str, Any], ...]) -> dict[str, str]:
+    """Return pairs by name. Raises TypeError if one is no text: to a cache 1, 1.0 and True are one key."""
+    if not all(type(value) is str for _, value in pairs):
+        raise TypeError("one of them is no text")
+    return dict(pairs)
 
 
 def distributions(  # noqa: PLR0913, PLR0917  # what a metric consists of

@@ -229,7 +229,7 @@ class Parent:
             "pid": seen.pid,
             "attempt": seen.retries + 1,
             "max_retries": task.max_retries,
-            "redelivered": bool((seen.delivery_info or {}).get("redelivered")),
+            "redelivered": seen.redelivered,
             "eta": seen.headers.get("eta"),
             "run_time_ms": rounded(self._run_time(seen)),
             "end_to_end_ms": rounded(elapsed_ms(carried.first_published, self.clock.wall())),

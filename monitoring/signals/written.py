@@ -12,12 +12,12 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import sentry_sdk
 from sentry_sdk.scope import Scope, global_event_processors
 from sentry_sdk.utils import get_current_thread_meta, serialize_attribute
 
 from monitoring import scrubbing, transactions
 from monitoring.latency import iso_moment
+from monitoring.metrics import texts
 from monitoring.scrubbing.registry import SECRETS
 from monitoring.signals.tracing import PROCESS_OP, SOURCE, TASK_OP
 from monitoring.spans import ORIGIN
@@ -58,7 +58,7 @@ class Times(NamedTuple):
 
 def transaction(attempt: Attempt, outcome: str, times: Times, ids: Ids, event_id: str) -> str | None:
     """Spell the transaction of an attempt that ended well; None if more is at play than is known here."""
-    around = _around(sentry_sdk.get_client(), SECRETS.generation, len(global_event_processors))
+    around = _around(attempt.client, SECRETS.generation, len(global_event_processors))
     tags = _tags(attempt, outcome)
     if around is None or tags is None:
         return None
@@ -96,7 +96,7 @@ def spans(attempt: Attempt, outcome: str, times: Times, ids: Ids) -> str | None:
         f'"start_timestamp":{started:.6f},"end_timestamp":{done:.6f},"parent_span_id":"{ids.parent}",'
         f'"attributes":{{{_LIFECYCLE},"sentry.op":{_attribute(TASK_OP)},'
         f'"sentry.segment.name.source":{_attribute(SOURCE)},{_attributes(thread)}'
-        f"{_of_segments(sentry_sdk.get_client(), SECRETS.generation)},{both}}}}}]}}"
+        f"{_of_segments(attempt.client, SECRETS.generation)},{both}}}}}]}}"
     )
 
 
@@ -138,21 +138,15 @@ def _holds_more(scope: Scope) -> bool:
 
 @lru_cache(maxsize=4096)
 def _tags_spelled(tags: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
-    """Spell tags, scrubbed. Raises TypeError for one that is no text: to a cache 1, 1.0 and True are one key."""
-    event: Any = {"tags": _texts(tags)}
+    """Spell tags, scrubbed. Raises TypeError for one that is no text."""
+    event: Any = {"tags": texts(tags)}
     return _inner(scrubbing.scrub_event(event, {})["tags"])
 
 
 @lru_cache(maxsize=4096)
 def _attributes_spelled(attributes: tuple[tuple[str, Any], ...], generation: int) -> str:  # noqa: ARG001  # part of the key
     """Do the same for attributes."""
-    return _serialized(_texts(attributes))
-
-
-def _texts(pairs: tuple[tuple[str, Any], ...]) -> dict[str, str]:
-    if not all(type(value) is str for _, value in pairs):
-        raise TypeError("one of them is no text")
-    return dict(pairs)
+    return _serialized(texts(attributes))
 
 
 def _serialized(attributes: Mapping[str, Any]) -> str:
