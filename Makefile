@@ -36,7 +36,7 @@ lint: .venv/test.stamp  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/bench.stamp  ## what monitoring costs per task, next to its peers; half an hour (BENCH_ARGS=--quick: a minute)
+bench: .venv/bench.stamp  ## what monitoring costs per task, next to its peers; 15 to 30 minutes (BENCH_ARGS=--quick: one)
 	$(BIN)/python -m benchmarks.cost $(BENCH_ARGS)
 
 clean:  ## remove everything that these commands made, the virtual environment too

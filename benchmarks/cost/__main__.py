@@ -1,6 +1,6 @@
 """Run the whole bench and write its results.
 
-`make bench` takes half an hour and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
+`make bench` takes 15 to 30 minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
 takes a minute and writes nothing unless `--output` says where; with `--soak` it runs 200,000 tasks under this package,
 to see whether its memory is flat.
 """

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,9 +98,11 @@ class LocalProcess:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             end = len(self.logs())
-            for process in self.survivors():
-                process.send_signal(signal.SIGABRT)
-            psutil.wait_procs(self.survivors(), LEAVE_SECONDS)
+            left = self.survivors()
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGABRT)
+            psutil.wait_procs(left, LEAVE_SECONDS)
             self.kill()
             where = self.logs()[end:].decode(errors="replace")
             raise AssertionError(f"{self.name} did not exit within {timeout:g} s and was killed\n{where}") from None
