@@ -8,6 +8,7 @@ as well. Tags reach events and transactions; attributes reach streamed spans, lo
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -21,7 +22,7 @@ import sentry_sdk
 from monitoring.settings import CONTEXT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from sentry_sdk.scope import Scope
 
@@ -157,22 +158,25 @@ class ArgumentNames:
         By the function's signature, so positional arguments count; then in the fields of arguments that are
         dictionaries, dataclasses, named tuples or models; then in the signature's defaults.
         """
+        plan, count = _plan(function, self), len(args)
+        given, are_texts = [], True
+        for name, position in plan.places:  # one loop, and no calls: it runs for every task
+            value = kwargs[name] if name in kwargs else args[position] if position < count else None
+            if value is not None and (type(value) is not str or len(value) > _CACHED):
+                are_texts = False
+            given.append(value)
+        if are_texts and _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+            return _context_of_texts(self, plan, tuple(given))
+        return self._context_in(plan, given, (*args, *kwargs.values()))
+
+    def _context_in(self, plan: _Plan, given: Sequence[object], values: tuple[Any, ...]) -> TradingContext:
         found: dict[str, str] = {}
-        plan = _plan(function, self)
-        for field, name, position, _ in plan:
-            if field in found:
-                continue
-            if name in kwargs:
-                value = kwargs[name]
-            elif position is not None and position < len(args):
-                value = args[position]
-            else:
-                continue
-            if (text := normalised(field, value)) is not None:
+        for field, value in zip(plan.fields, given, strict=True):
+            if field not in found and (text := normalised(field, value)) is not None:
                 found[field] = text
         if len(found) < len(CONTEXT_FIELDS):
-            self._look_inside((*args, *kwargs.values()), found)
-        for field, _, _, default in plan:
+            self._look_inside(values, found)
+        for field, default in zip(plan.fields, plan.defaults, strict=True):
             if default is not None:
                 found.setdefault(field, default)
         return _context(*map(found.get, CONTEXT_FIELDS))
@@ -191,6 +195,13 @@ class ArgumentNames:
 
 #: The same few come with every task: to find one again costs less than to make it.
 _context: Final = lru_cache(maxsize=4096)(TradingContext)
+
+
+@lru_cache(maxsize=4096)
+def _context_of_texts(names: ArgumentNames, plan: _Plan, given: tuple[str | None, ...]) -> TradingContext:
+    """Find it where it depends on these texts alone, as in most calls. Nothing but texts: 1, 1.0 and True are equal."""
+    return names._context_in(plan, given, ())  # noqa: SLF001  # its own, kept
+
 
 #: Arguments that are looked into; tasks take few.
 _MAX_CONTAINERS: Final = 16
@@ -227,13 +238,27 @@ def _attempted(read: Callable[[str], object], name: str) -> object:
         return None
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: it is a cache's key for every task
+class _Plan:
+    """List where to look for a context in a task's arguments, in order: fields, (name, position), and defaults."""
+
+    fields: tuple[str, ...]
+    places: tuple[tuple[str, int], ...]
+    defaults: tuple[str | None, ...]
+
+
+#: The position of an argument that has none.
+_NAMED_ONLY: Final = sys.maxsize
+
+
 @lru_cache(maxsize=2048)
-def _plan(function: Callable[..., object], names: ArgumentNames) -> tuple[tuple[str, str, int | None, str | None], ...]:
-    """List (field, argument name, position, default) to look at, in order; made once for a task."""
+def _plan(function: Callable[..., object], names: ArgumentNames) -> _Plan:
+    """Make a task's plan, once."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return tuple((field, name, None, None) for name, field in names.field_of.items())
+        named = names.field_of
+        return _Plan(tuple(named.values()), tuple((name, _NAMED_ONLY) for name in named), (None,) * len(named))
     positions = {
         parameter.name: position
         for position, parameter in enumerate(parameters)
@@ -242,10 +267,11 @@ def _plan(function: Callable[..., object], names: ArgumentNames) -> tuple[tuple[
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     # `Parameter.empty` is no plain value, so that it normalises to None.
     defaults = {parameter.name: parameter.default for parameter in parameters}
-    return tuple(
-        (field, name, positions.get(name), normalised(field, defaults.get(name)))
-        for name, field in names.field_of.items()
-        if open_ended or name in defaults
+    taken = {name: field for name, field in names.field_of.items() if open_ended or name in defaults}
+    return _Plan(
+        tuple(taken.values()),
+        tuple((name, positions.get(name, _NAMED_ONLY)) for name in taken),
+        tuple(normalised(field, defaults.get(name)) for name, field in taken.items()),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from sentry_sdk.tracing_utils import has_span_streaming_enabled
 from sentry_sdk.transport import HttpTransport
 
 from monitoring.delivery.answer import Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import urllib3
+    from sentry_sdk._types import EventDataCategory
     from sentry_sdk.envelope import Item
 
     from monitoring.delivery.answer import Answer
@@ -24,11 +25,32 @@ if TYPE_CHECKING:
 UNNAMED_LIMIT_SECONDS: Final = 60
 
 
+def categories_of_trace(options: dict[str, Any]) -> tuple[EventDataCategory, ...]:
+    """Return what an unsampled trace leaves out, as Sentry counts it: a transaction and its first span, or a span."""
+    return ("span",) if has_span_streaming_enabled(options) else ("transaction", "span")
+
+
+class Tally:
+    """Count from any thread without a lock: `count` is one call that no other thread can come between."""
+
+    def __init__(self) -> None:
+        self.count = itertools.count().__next__
+        self._taken = 0
+
+    def take(self) -> int:
+        """Return how often it was counted since the last time. By one thread at a time."""
+        before = self.count()  # counts as well
+        fresh, self._taken = before - self._taken, before + 1
+        return fresh
+
+
 class CountingTransport(HttpTransport):
     """Keep the SDK's own ledgers of losses and rate limits; how anything is sent is for a subclass to say."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._losses_lock = threading.RLock()
+        #: Traces that a message said nobody samples: that is most tasks.
+        self.unsampled = Tally()
         super().__init__(options)
 
     def record_lost_event(
@@ -37,13 +59,6 @@ class CountingTransport(HttpTransport):
         """Count a loss, to be told in the next report."""
         with self._losses_lock:  # the SDK counts from every thread, and calls itself
             super().record_lost_event(reason, data_category, item, quantity=quantity)
-
-    def record_unsampled(self, reason: str, categories: Iterable[Any]) -> None:
-        """Count one of each category that sampling leaves out. Runs for most tasks: one lock, no item to read."""
-        if self.options["send_client_reports"]:
-            with self._losses_lock:
-                for category in categories:
-                    self._discarded_events[category, reason] += 1
 
     def limited(self, category: str) -> bool:
         """Say whether Sentry wants nothing of this category for now."""
@@ -63,8 +78,17 @@ class CountingTransport(HttpTransport):
     def take_losses(self) -> Losses:
         """Return what was counted since the last report, and count anew."""
         with self._losses_lock:
+            self.add_unsampled()
             losses, self._discarded_events = dict(self._discarded_events), defaultdict(int)
         return losses
+
+    def add_unsampled(self) -> None:
+        """Add what sampling has left out to what was counted."""
+        with self._losses_lock:
+            quantity = self.unsampled.take()
+            if quantity and self.options["send_client_reports"]:
+                for category in categories_of_trace(self.options):
+                    self._discarded_events[category, "sample_rate"] += quantity
 
     def put_back_losses(self, losses: Losses) -> None:
         """Count again what a report could not tell."""
@@ -82,4 +106,5 @@ class CountingTransport(HttpTransport):
     def forget_losses(self) -> None:
         """Become as new in a forked child: what the parent has lost is the parent's to tell."""
         self._losses_lock = threading.RLock()
+        self.unsampled.take()
         self._discarded_events = defaultdict(int)

@@ -299,6 +299,7 @@ class WorkerTransport(CountingTransport):
         if self._spool is not None and (hurry or now - self._adopted_at >= ADOPT_SECONDS):
             self._adopted_at = now
             self._send_files(self._spool.adopt())
+        self.add_unsampled()
         if self._discarded_events and (hurry or now - self._reported_at >= REPORT_SECONDS):
             self._reported_at = now
             self._report()

@@ -11,16 +11,13 @@ class Broken:
     So a task that succeeds asks nobody: it reads one byte. A process that is spawned instead has a byte of its own.
     """
 
-    __slots__ = ("_byte",)
+    __slots__ = ("byte",)
 
     def __init__(self) -> None:
         # Anonymous and shared: a fork inherits the very memory.
-        self._byte = mmap.mmap(-1, 1)
-
-    def __bool__(self) -> bool:
-        """Tell whether anything is broken."""
-        return self._byte[0] != 0
+        #: Its first item is not 0 when anything is broken. To be read, where each call counts; `set` writes it.
+        self.byte = mmap.mmap(-1, 1)
 
     def set(self, *, known: bool) -> None:
         """Let every process know that something is broken, or that all works again."""
-        self._byte[0] = known
+        self.byte[0] = known

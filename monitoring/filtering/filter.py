@@ -57,7 +57,7 @@ class EventFilter:
         self.flood = flood or FloodGuard()
         self.ledger = ledger or Ledger()
         self._own_window = watch is not None or window is not None
-        self._watch = watch or Watch(window or LocalWindow())
+        self._watch_by(watch or Watch(window or LocalWindow()))
 
     def __call__(self, event: Event, hint: Hint) -> Event | None:
         """Return the event, enriched, or None for noise. Never raises; everything suppressed is in the ledger."""
@@ -80,11 +80,12 @@ class EventFilter:
         To be called before the process forks: what was counted so far stays where it was.
         """
         if not self._own_window:
-            self._watch = Watch(window)
+            self._watch_by(Watch(window))
 
-    def idle(self) -> bool:
-        """Tell whether nothing is known to be broken, so that no success needs to be noted. Costs no look-up."""
-        return self._watch.idle()
+    def _watch_by(self, watch: Watch) -> None:
+        self._watch = watch
+        #: Tells whether nothing is known to be broken, so that no success needs to be noted. Costs no look-up.
+        self.idle = watch.idle
 
     def look_around(self) -> None:
         """Find out what is broken on other hosts: for a process that has the time. Never raises."""

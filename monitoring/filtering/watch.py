@@ -76,7 +76,7 @@ class Watch:
 
     def idle(self) -> bool:
         """Tell whether a success has nothing to ask for: all that it costs while nothing is broken."""
-        return not self._watched and not self._broken
+        return not (self._watched or self._broken.byte[0])
 
     def look_around(self) -> None:
         """Ask what is open in any process of any host, and let the processes of this worker know."""

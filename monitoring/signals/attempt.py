@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
 
 from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's field
-from monitoring.delivery.losses import count_lost
-from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, queue_wait_ms, rounded
+from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, rounded
 from monitoring.scrubbing import scrub_text
-from monitoring.signals import destination, message, tracing
+from monitoring.signals import destination, tracing
 from monitoring.signals.arguments import conceal
 from monitoring.signals.scopes import AttemptScopes
 
@@ -30,11 +27,9 @@ if TYPE_CHECKING:
     from sentry_sdk.client import BaseClient
 
     from monitoring.breadcrumbs import Trail
-    from monitoring.context import ArgumentNames, TradingContext
+    from monitoring.context import ArgumentNames
+    from monitoring.signals.received import Received
     from monitoring.signals.untouched import Untouched
-
-RUN_TIME: Final = "task.run_time"
-QUEUE_WAIT: Final = "task.queue_wait"
 
 #: Celery's final state -> the outcome we tell. None is a task that was torn down: by a limit, a signal or an exit.
 OUTCOMES: Final = {
@@ -71,75 +66,63 @@ def current_attempt(request: Any) -> Attempt | None:
     return found if isinstance(found, Attempt) else None
 
 
-class Words(NamedTuple):
-    """Say whose work an attempt is and how it ended, by the keys of everything that it produces."""
-
-    task: str
-    attempt: str
-    bot_id: str | None
-    exchange: str | None
-    symbol: str | None
-    strategy: str | None
-    queue: str | None
-    redelivered: str | None
-    outcome: str | None
-
-    def known(self) -> dict[str, str]:
-        """Return the words that there are, by their keys."""
-        return {key: word for key, word in zip(self._fields, self, strict=True) if word is not None}
-
-
-@dataclass(slots=True, repr=False)  # it would tell the task's arguments
+@dataclass(
+    repr=False
+)  # it would tell the task's arguments; no slots: what most attempts never set stays with the class
 class Attempt:
-    """Hold what one attempt knows of itself. `started` is wall clock, `started_at` monotonic; both in seconds."""
+    """Hold what one attempt knows of itself. `started_at` is monotonic, in seconds."""
 
     task: Any
     request: Any
-    #: The one in force when it began.
-    client: BaseClient
+    received: Received
     clock: Clock
-    carried: message.Carried
-    queue: str | None
-    context: TradingContext
-    trace_headers: dict[str, str]
-    started: float
     started_at: float
+    #: What the caller of an eager task puts in the place of the message's own.
+    parent_trace: Mapping[str, str] | None
     #: The names of the arguments that may leave, or None where all of them may.
     allowed: ArgumentNames | None
+    handled_before: BaseException | None
     scopes: AttemptScopes = field(init=False)
+    #: The one in force when it began.
+    client: BaseClient = field(init=False)
     #: Known beforehand when the message says that nobody samples its trace.
-    trace_id: str | None = None
-    trace: tracing.Trace | None = None
+    trace_id: str | None = field(default=None, init=False)
+    trace: tracing.Trace | None = field(default=None, init=False)
     #: Set for as long as it is sampled and nobody has looked at its scopes: then its trace need not be built.
-    untouched: Untouched | None = None
-    ended_at: float | None = None
-    outcome: str | None = None
-    error: BaseException | None = None
-    expected: bool = False
-    handled_before: BaseException | None = None
-    periodic: Periodic | None = None
-    queue_wait: float | None = field(init=False)
-    #: From 1; Celery's `retries` counts from 0.
-    number: int = field(init=False)
-    redelivered: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        request = self.request
-        self.queue_wait = queue_wait_ms(self.started, self.carried.published, request.eta)
-        self.number = int(request.retries or 0) + 1
-        self.redelivered = bool(request.delivery_info and request.delivery_info.get("redelivered"))
+    untouched: Untouched | None = field(default=None, init=False)
+    ended_at: float | None = field(default=None, init=False)
+    outcome: str | None = field(default=None, init=False)
+    error: BaseException | None = field(default=None, init=False)
+    expected: bool = field(default=False, init=False)
+    periodic: Periodic | None = field(default=None, init=False)
 
     def open(self) -> None:
         """Put the attempt's own scopes in force; see `scopes`."""
-        self.scopes = AttemptScopes(self._tell_isolation, self._tell_current, self.begin_trace)
+        self.scopes = scopes = AttemptScopes(self)
+        self.client = scopes.client
 
     def close(self) -> None:
         """Put back what was in force before; whoever looks later begins nothing."""
-        self.untouched = None
-        self.scopes.close()
+        scopes = self.scopes
         # They know their attempt, and would leave it to the garbage collector.
-        self.trace = None
         del self.scopes
+        scopes.close()
+        if self.trace_id is None:
+            self.untouched = self.trace = None
+
+    @property
+    def unnoticed(self) -> bool:
+        """Say that nothing is told of it but its end: unsampled, without an error, and nobody looked at its scopes."""
+        return self.trace_id is not None and self.outcome is None and self.periodic is None and self.scopes.untouched
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """Return what says which trace the attempt continues."""
+        return dict(self.parent_trace or tracing.headers_in(self.request.__dict__))
+
+    def looked(self) -> None:
+        """Have the trace that was put off, because somebody looks at the scopes."""
+        self.begin_trace()
 
     def begin_trace(self) -> None:
         """Build the trace that was put off, as if it had been there from the start; nothing if none was."""
@@ -159,50 +142,37 @@ class Attempt:
         embed = {name: getattr(request, name) for name in ("callbacks", "errbacks", "chain", "chord")}
         return {
             "messaging.message.id": request.id,
-            "messaging.destination.name": self.queue,
-            "messaging.message.retry.count": self.number - 1,
-            "messaging.message.receive.latency": self.queue_wait,
+            "messaging.destination.name": self.received.queue,
+            "messaging.message.retry.count": self.received.number - 1,
+            "messaging.message.receive.latency": self.received.queue_wait,
             "messaging.message.body.size": destination.body_size(
                 [request.args, request.kwargs, embed], task.serializer
             ),
             "messaging.system": destination.system(task.app),
         }
 
-    def words(self, outcome: str | None = None) -> Words:
-        """Return what everything that the attempt produces is told with."""
-        context = self.context
-        return Words(
-            self.task.name,
-            str(self.number),
-            context.bot_id,
-            context.exchange,
-            context.symbol,
-            context.strategy,
-            self.queue,
-            "true" if self.redelivered else None,
-            outcome,
-        )
-
     def tags(self) -> dict[str, str]:
         """Return the words, and what is told by a tag alone."""
-        tags = {**self.words().known(), "celery_task_id": self.request.id}
+        tags = {**self.received.words().known(), "celery_task_id": self.request.id}
         if getattr(self.task, "moves_money", False):
             tags["moves_money"] = "true"
         return tags
 
-    def _tell_isolation(self, scope: Scope) -> None:
+    def tell_isolation(self, scope: Scope) -> None:
+        """Fill the isolation scope: whose work it is, and which trace it continues."""
         if self.request.is_eager:
             for key in _OF_THE_CALLER:
                 scope.remove_tag(key)
                 scope.remove_attribute(key)
         else:
             scope.clear_breadcrumbs()
-        tell(scope, self.words().known())
+        tell(scope, self.received.words().known())
         scope.set_tags(self.tags())
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)
 
-    def _tell_current(self, scope: Scope) -> None:
+    def tell_current(self, scope: Scope) -> None:
+        """Fill the current scope: it takes its place in the trace from the isolation scope."""
         tracing.join(scope, self.task.name)
 
     def run_time(self) -> float:
@@ -213,11 +183,11 @@ class Attempt:
     def record(self, error: BaseException | None, retry_delay: float | None = None) -> AttemptRecord:
         """Tell this attempt as one line of the task's story; the error's text is scrubbed."""
         return AttemptRecord(
-            attempt=self.number,
+            attempt=self.received.number,
             worker=self.request.hostname,
             pid=os.getpid(),
-            started_at=iso_time(self.started),
-            queue_wait_ms=rounded(self.queue_wait),
+            started_at=iso_time(self.received.started),
+            queue_wait_ms=rounded(self.received.queue_wait),
             run_time_ms=rounded(self.run_time()),
             error_class=type(error).__name__ if error is not None else None,
             message=scrub_text(text_of(error)) if error is not None else None,
@@ -232,9 +202,9 @@ class Attempt:
             return event
         # The scope keeps the latest breadcrumbs of this attempt alone: a talkative one does not push out the others'.
         dropped = sentry_sdk.get_isolation_scope()._n_breadcrumbs_truncated  # noqa: SLF001  # no public reader for it
-        trail = self.carried.trail.followed_by(self.record(self.error), dropped=dropped)
+        trail = self.received.carried.trail.followed_by(self.record(self.error), dropped=dropped)
         contexts["attempts"] = trail.known()
-        number_breadcrumbs(event, self.number, trail)
+        number_breadcrumbs(event, self.received.number, trail)
         if self.allowed is not None:
             conceal(event, self.task, self.request, self.allowed)
         return event
@@ -247,13 +217,13 @@ class Attempt:
             "root_id": request.root_id,
             "parent_id": request.parent_id,
             "worker": request.hostname,
-            "attempt": self.number,
+            "attempt": self.received.number,
             "max_retries": self.task.max_retries,
-            "redelivered": self.redelivered,
+            "redelivered": self.received.redelivered,
             "eta": request.eta,
-            "queue_wait_ms": rounded(self.queue_wait),
+            "queue_wait_ms": rounded(self.received.queue_wait),
             "run_time_ms": rounded(self.run_time()),
-            "end_to_end_ms": rounded(elapsed_ms(self.carried.first_published, self.clock.wall())),
+            "end_to_end_ms": rounded(elapsed_ms(self.received.carried.first_published, self.clock.wall())),
         }
         return {name: value for name, value in context.items() if value is not None}
 
@@ -294,28 +264,9 @@ def text_of(error: BaseException) -> str:
         return f"<{type(error).__name__} without a text>"
 
 
-@lru_cache(maxsize=2048)
-def excluded(task: str, globs: tuple[str, ...]) -> bool:
-    """Say whether a task's metrics are switched off by `MONITORING_METRICS_EXCLUDE`."""
-    return any(fnmatchcase(task, glob) for glob in globs)
-
-
 def tell(scope: Any, values: Mapping[str, str | None]) -> None:
     """Write values as tags and as attributes: no item gets both."""
     for key, value in values.items():
         if value is not None:
             scope.set_tag(key, value)
             scope.set_attribute(key, value)
-
-
-def carried_by(request: Any) -> message.Carried:
-    """Read what the message says; a header that is not ours is ignored and counted. Never raises."""
-    text = message.header(request, message.HEADER)
-    if text is not None:
-        try:
-            return message.decoded(text)
-        except message.MalformedHeaderError:
-            count_lost("malformed_header")
-    enqueued = message.header(request, message.ENQUEUED_TIME)
-    published = float(enqueued) if isinstance(enqueued, int | float) else None
-    return message.Carried(published, published)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
@@ -17,27 +19,24 @@ from monitoring.capture import flush
 from monitoring.context import NOTHING, ArgumentNames, TradingContext
 from monitoring.crons import periodic
 from monitoring.crons.tardiness import Tardiness
-from monitoring.latency import Clock, SlowTasks
-from monitoring.signals import destination, message, tracing, untouched
+from monitoring.latency import MILLISECONDS, Clock, SlowTasks
+from monitoring.signals import tracing, untouched
 from monitoring.signals.attempt import (
     KEY,
     OUTCOMES,
-    QUEUE_WAIT,
-    RUN_TIME,
     STATUSES,
     Attempt,
-    carried_by,
     current_attempt,
-    excluded,
     outcome_of_teardown,
     tell,
 )
 from monitoring.signals.declared import context_of
+from monitoring.signals.measured import excluded, ready, times
+from monitoring.signals.received import Received
+from monitoring.signals.scopes import unfilled_owner
 from monitoring.signals.undisturbed import undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from monitoring.recovery import Recovery
     from monitoring.settings import Settings
     from monitoring.signals.requests import HeldRequests, Told
@@ -58,43 +57,46 @@ class Child:
     slow: SlowTasks = field(init=False)
     tardiness: Tardiness = field(init=False)
     allowed: ArgumentNames | None = field(init=False)
+    #: Settings that are read for every task: as plain values.
+    budgeted: bool = field(init=False)
+    measures: bool = field(init=False)
+    unmeasured: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.slow = SlowTasks(self.settings.slow_task_seconds, self.settings.slow_task_window_seconds)
         self.tardiness = Tardiness(self.settings.beat_late_seconds, self.clock)
         self.allowed = None if self.settings.task_arguments else self.names
+        self.budgeted = bool(self.settings.bot_budgets)
+        self.measures, self.unmeasured = self.settings.metrics, self.settings.metrics_exclude
 
     def on_task_prerun(self, task: Any, args: Any, kwargs: Any, **_: object) -> None:
         """Open the attempt's scopes, say whose work it is, bring back its trail, and join its trace."""
-        request, client = task.request, sentry_sdk.get_client()
-        received = request.__dict__
-        inherited = TradingContext.current() if request.is_eager else NOTHING
-        parent_trace = tracing.propagation_headers(None, None) if request.is_eager else None
-        carried = carried_by(received)
-        attempt = Attempt(
-            task=task,
-            request=request,
-            client=client,
-            clock=self.clock,
-            carried=carried,
-            queue=destination.received_from(task.app, request.delivery_info),
-            context=context_of(self.names, task, args, kwargs).over(carried.context).over(inherited),
-            trace_headers=parent_trace or _trace_headers(received),
-            started=self.clock.wall(),
-            started_at=self.clock.monotonic(),
-            allowed=self.allowed,
-            handled_before=sys.exc_info()[1],
+        request = task.request
+        said = request.__dict__
+        inherited, parent_trace = NOTHING, None
+        if request.is_eager:
+            inherited, parent_trace = TradingContext.current(), tracing.propagation_headers(None, None)
+        clock = self.clock
+        received = Received(task, said, context_of(self.names, task, args, kwargs), inherited, clock.wall())
+        said[KEY] = attempt = Attempt(
+            task,
+            request,
+            received,
+            clock,
+            clock.monotonic(),
+            parent_trace,
+            self.allowed,
+            sys.exc_info()[1],
         )
-        received[KEY] = attempt
         attempt.open()
-        attempt.trace_id = tracing.unsampled_trace(client, attempt.trace_headers)
+        attempt.trace_id = tracing.unsampled_trace(attempt.client, parent_trace or said)
         if attempt.trace_id is None:
             if not request.is_eager:
-                attempt.untouched = untouched.sampled_by_message(client, attempt.trace_headers)
+                attempt.untouched = untouched.sampled_by_message(attempt.client, attempt.trace_headers)
             if attempt.untouched is None:
                 with undisturbed:
                     attempt.trace = attempt.traced()
-        if (told := received.get(periodic.HEADER)) is not None:
+        if (told := said.get(periodic.HEADER)) is not None:
             self._begin_periodic(attempt, told)
 
     def _begin_periodic(self, attempt: Attempt, told: object) -> None:
@@ -103,8 +105,8 @@ class Child:
         if run is None:
             return
         run.begin()
-        if attempt.number == 1:
-            late = max(0.0, attempt.started - run.due)
+        if attempt.received.number == 1:
+            late = max(0.0, attempt.received.started - run.due)
             self.tardiness.started(run.entry, attempt.task.name, late, warn=run.monitor is None)
 
     def on_task_failure(self, sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
@@ -125,7 +127,7 @@ class Child:
         attempt.outcome = "time_limit" if isinstance(error, SoftTimeLimitExceeded) else "failure"
         attempt.expected = isinstance(error, attempt.task.throws) if attempt.task.throws else False
         # Celery may say it again when this attempt is gone.
-        self.told.first(attempt.request.id, attempt.number - 1)
+        self.told.first(attempt.request.id, attempt.received.number - 1)
         if attempt.expected:
             return
         tell(sentry_sdk.get_isolation_scope(), {"outcome": attempt.outcome})
@@ -138,17 +140,23 @@ class Child:
 
     def on_task_postrun(self, task: Any, state: str | None = None, **_: object) -> None:
         """Tell how the attempt ended, how long it ran and waited, and close its scopes. The last receiver to run."""
-        request = task.request
-        attempt = current_attempt(request)
+        attempt = unfilled_owner()  # most attempts', at a third of what their request takes to be found
+        if attempt is None or attempt.task is not task:
+            attempt = current_attempt(task.request)
         if attempt is None:
             return
-        del request.__dict__[KEY]
+        del attempt.request.__dict__[KEY]
         raised = sys.exc_info()[1]
+        if raised is attempt.handled_before:
+            raised = None
         try:
-            with undisturbed:
-                if raised is not None and raised is not attempt.handled_before:
-                    state = self._settle(attempt, state, raised)
-                self._finish(attempt, task, state)
+            if raised is None and state == "SUCCESS" and attempt.unnoticed:
+                self._count(attempt, "success", attempt.run_time())
+            else:
+                with undisturbed:
+                    if raised is not None:
+                        state = self._settle(attempt, state, raised)
+                    self._finish(attempt, state)
         finally:
             attempt.close()
         if isinstance(raised, SystemExit) and state is None and not self.held.holds(attempt.request.id):
@@ -187,7 +195,7 @@ class Child:
                     sentry_sdk.capture_exception(record.exc_info)
         return True
 
-    def _finish(self, attempt: Attempt, task: Any, state: str | None) -> None:
+    def _finish(self, attempt: Attempt, state: str | None) -> None:
         outcome = attempt.outcome or OUTCOMES.get(state, "failure")
         status = "ok" if attempt.expected else STATUSES[outcome]
         attempt.ended_at = self.clock.monotonic() if attempt.ended_at is None else attempt.ended_at
@@ -202,19 +210,27 @@ class Child:
         if attempt.periodic is not None and state is not None:
             # An error that the task declares is none; and the time of all attempts is known to Sentry alone.
             ended = "success" if attempt.expected else outcome
-            attempt.periodic.end(ended, run_time / 1000 if attempt.number == 1 else None)
-        self.vitals.ended(attempt, outcome)
+            attempt.periodic.end(ended, run_time / 1000 if attempt.received.number == 1 else None)
+        self._count(attempt, outcome, run_time, torn_down=state is None, told=status != "ok")
+        self._end_trace(attempt, outcome, status, put_off=put_off)
+
+    def _count(
+        self, attempt: Attempt, outcome: str, run_time: float, *, torn_down: bool = False, told: bool = False
+    ) -> None:
+        """Note an attempt's end where ends are counted. All that most attempts cost at their end."""
+        task = attempt.task
+        if self.budgeted:
+            self.vitals.ended(attempt, outcome)
         # A task that was torn down is told by the worker's main process, which knows why.
-        if self.settings.metrics and state is not None and not excluded(task.name, self.settings.metrics_exclude):
+        if self.measures and not torn_down and not (self.unmeasured and excluded(task.name, self.unmeasured)):
             _measure(attempt, outcome, run_time)
         if outcome == "success":
             self.recovery.task_worked(task.name)
-        if status == "ok":  # else it is told already
-            budget = getattr(task, "slow_after", None)
-            held_back = self.slow.warning_due(task.name, run_time / 1000, budget, self.clock.monotonic())
+        budget = getattr(task, "slow_after", None)
+        if not told and run_time > (self.slow.default_seconds if budget is None else budget) * MILLISECONDS:
+            held_back = self.slow.warning_due(task.name, run_time / MILLISECONDS, budget, self.clock.monotonic())
             if held_back is not None:
-                self._warn(task.name, run_time / 1000, budget, held_back)
-        self._end_trace(attempt, outcome, status, put_off=put_off)
+                self._warn(task.name, run_time / MILLISECONDS, budget, held_back)
 
     def _end_trace(self, attempt: Attempt, outcome: str, status: str, *, put_off: bool) -> None:
         place = attempt.untouched
@@ -238,31 +254,26 @@ class Child:
 
 def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     """Tell the attempt's two times, with the same attributes whether or not its scopes were ever filled."""
-    values = [(RUN_TIME, run_time)]
-    if attempt.queue_wait is not None:
-        values.append((QUEUE_WAIT, attempt.queue_wait))
-    place, scopes = attempt.untouched, attempt.scopes
+    place, scopes, batcher, now = attempt.untouched, attempt.scopes, attempt.client.metrics_batcher, time.time()
     trace_id, span_id = (place.trace_id, place.span_id) if place is not None else (attempt.trace_id, None)
-    ambient: Mapping[str, Any]
-    words: metrics.Words
-    if scopes.untouched and trace_id is not None:
-        ambient, words = scopes.attributes, attempt.words(outcome)
-    else:
+    if isinstance(batcher, metrics.ReadyMetrics):
+        if trace_id is not None and scopes.untouched:
+            around = metrics.ambient(scopes.attributes)
+            if around.are_texts:
+                batcher.take(partial(ready, attempt.received, outcome, run_time, (now, trace_id, span_id), around))
+                return
         tell(scopes.isolation, {"outcome": outcome})
-        trace_id, span_id = scopes.place_in_trace()
-        ambient, words = {}, metrics.Pairs(tuple(scopes.attributes.items()))
-    if not metrics.distributions(attempt.client, values, ambient, words, trace_id, span_id):
-        tell(scopes.isolation, {"outcome": outcome})
-        for name, value in values:
-            sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
+        attributes = tuple(scopes.attributes.items())
+        if metrics.are_texts(attributes):
+            values, where = times(attempt.received, run_time), (now, *scopes.place_in_trace())
+            batcher.take(partial(metrics.distributions, values, where, metrics.NONE, metrics.Pairs(attributes)))
+            return
+    tell(scopes.isolation, {"outcome": outcome})
+    for name, value in times(attempt.received, run_time):
+        sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
 
 
 _TEARDOWN_SECONDS: Final = 0.1
 
 #: What Celery logs, and no more than that, when a hook of the application raises after the outcome was stored.
 _HOOK_RAISED: Final = "Task %s[%s] "
-
-
-def _trace_headers(received: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("sentry-trace", "baggage")
-    return {name: value for name in names if isinstance(value := message.header(received, name), str)}

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import sentry_sdk
 
 from monitoring.signals.ambient import forget_ambient, join_trace
-from monitoring.signals.attempt import RUN_TIME, carried_by, excluded, tell
+from monitoring.signals.attempt import tell
+from monitoring.signals.measured import RUN_TIME, excluded
+from monitoring.signals.received import carried_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

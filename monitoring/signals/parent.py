@@ -24,18 +24,16 @@ from monitoring.signals import destination, message
 from monitoring.signals.ambient import forget_ambient, join_trace
 from monitoring.signals.arguments import conceal
 from monitoring.signals.attempt import (
-    QUEUE_WAIT,
-    RUN_TIME,
-    carried_by,
     current_attempt,
-    excluded,
     number_breadcrumbs,
     tell,
     text_of,
 )
 from monitoring.signals.declared import context_of
 from monitoring.signals.ends import CLASSES, CUT_OFF, CUT_OFF_LATE, End, end_of, signal_name
+from monitoring.signals.measured import QUEUE_WAIT, RUN_TIME, excluded
 from monitoring.signals.memory import Memory
+from monitoring.signals.received import carried_by
 from monitoring.signals.redelivery import tell_redelivery
 from monitoring.signals.requests import Seen
 

@@ -15,7 +15,8 @@ from monitoring.breadcrumbs import numbered
 from monitoring.context import NOTHING, TradingContext
 from monitoring.latency import Clock, rounded, timestamp
 from monitoring.signals import destination, message, tracing
-from monitoring.signals.attempt import Attempt, carried_by, current_attempt
+from monitoring.signals.attempt import Attempt, current_attempt
+from monitoring.signals.received import carried_by
 from monitoring.spans import AnySpan, close_span, open_span, write
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class Producer:
                 if headers.get("retries") == lost.retries + 1:
                     return _after_lost_worker(lost, headers, now)
             return message.Carried(now, now, TradingContext.current())
-        if headers["id"] == attempt.request.id and headers.get("retries") == attempt.number:
+        if headers["id"] == attempt.request.id and headers.get("retries") == attempt.received.number:
             return _next_attempt(attempt, headers, now)
-        if _is_chord_body(headers["id"], attempt.request) and attempt.carried.context != NOTHING:
+        if _is_chord_body(headers["id"], attempt.request) and attempt.received.carried.context != NOTHING:
             # Whichever member ends last publishes the body; it belongs to whoever published the chord.
-            return message.Carried(now, now, attempt.carried.context)
+            return message.Carried(now, now, attempt.received.carried.context)
         return message.Carried(now, now, TradingContext.current())
 
 
@@ -93,8 +94,8 @@ def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> mess
     scope = sentry_sdk.get_isolation_scope()
     crumbs, dropped = scope._breadcrumbs, scope._n_breadcrumbs_truncated  # noqa: SLF001  # no public reader for them
     record = attempt.record(cause, max(0.0, eta - now) if eta is not None else 0.0)
-    trail = attempt.carried.trail.followed_by(record, numbered(list(crumbs), attempt.number), dropped)
-    first = attempt.carried.first_published
+    trail = attempt.received.carried.trail.followed_by(record, numbered(list(crumbs), attempt.received.number), dropped)
+    first = attempt.received.carried.first_published
     # What the attempt bound for itself goes on, except that new arguments may say otherwise: the next one looks.
     return message.Carried(now, first if first is not None else now, TradingContext.current(), trail)
 

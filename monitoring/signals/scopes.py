@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import threading
 from copy import copy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sentry_sdk.client import NonRecordingClient
 from sentry_sdk.scope import Scope, _current_scope, _isolation_scope
 from sentry_sdk.traces import NoOpStreamedSpan
 from sentry_sdk.tracing import NoOpSpan
@@ -23,7 +24,7 @@ from monitoring.signals.undisturbed import undisturbed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Tell = Callable[[Scope], None]
+    from sentry_sdk.client import BaseClient
 
 _SLOTS: Final = tuple(Scope.__slots__)
 _NAMES: Final = frozenset(_SLOTS)
@@ -57,6 +58,20 @@ class AttemptScope(Scope):
 
 
 _set: Final = object.__setattr__
+_set_unfilled: Final = AttemptScope._unfilled.__set__  # type: ignore[attr-defined]  # noqa: SLF001  # our own slot
+
+
+class Owner(Protocol):
+    """Whose scopes they are: an attempt."""
+
+    def tell_isolation(self, scope: Scope) -> None:
+        """Write on a fork of the isolation scope what stands there from the start."""
+
+    def tell_current(self, scope: Scope) -> None:
+        """Do the same for the current scope."""
+
+    def looked(self) -> None:
+        """Know that one of them has been filled, by the thread that looked, before it sees anything."""
 
 
 class LazyScope(AttemptScope):
@@ -64,12 +79,12 @@ class LazyScope(AttemptScope):
 
     __slots__ = ()
 
-    #: What it stands in front of; then, until it is filled, what fills it and whom to tell.
+    #: What it stands in front of; then, until it is filled, what fills it and whose it is.
     _unfilled: tuple[Any, ...]
 
-    def __init__(self, origin: Scope, tell: Tell, looked: Callable[[], None]) -> None:
+    def __init__(self, origin: Scope, tell: Callable[[Scope], None], owner: Owner) -> None:
         # Not the SDK's own: what it would set is what is left open here.
-        _set(self, "_unfilled", (origin, tell, looked))
+        _set_unfilled(self, (origin, tell, owner))
 
     def __getattr__(self, name: str) -> Any:
         """Fill the scope: Python calls this only for what is not there yet."""
@@ -93,7 +108,7 @@ class LazyScope(AttemptScope):
         with _filling, undisturbed:
             if type(self) is not LazyScope:
                 return  # another thread was here first
-            origin, tell, looked = self._unfilled
+            origin, tell, owner = self._unfilled
             fork = copy(origin)
             # Told before anything of it shows: another thread may read this scope without waiting for us. Whoever looks
             # may be the application, and nothing of ours is raised into that.
@@ -106,31 +121,40 @@ class LazyScope(AttemptScope):
             _set(self, "_unfilled", (origin,))
             _set(self, "__class__", AttemptScope)
             with capture_internal_exceptions():
-                looked()
+                owner.looked()
+
+
+def unfilled_owner() -> Any | None:
+    """Return whose isolation scope is in force, if it is one that nobody has filled."""
+    scope = _isolation_scope.get()
+    return scope._unfilled[2] if type(scope) is LazyScope else None  # noqa: SLF001  # our own
 
 
 class AttemptScopes:
-    """Hold the scopes of a running attempt, and what they stand in front of.
+    """Hold the scopes of a running attempt, and what they stand in front of."""
 
-    `looked` is called when one of them has been filled, by the thread that looked, before it sees anything.
-    """
+    __slots__ = ("before", "client", "current", "everywhere", "isolation")
 
-    __slots__ = ("before", "current", "isolation")
-
-    def __init__(self, tell_isolation: Tell, tell_current: Tell, looked: Callable[[], None]) -> None:
-        #: What was in force: the current scope and the isolation scope.
+    def __init__(self, owner: Owner) -> None:
+        #: What was in force: the current scope and the isolation scope; and the scope below both.
         current = _current_scope.get() or Scope.get_current_scope()
         isolation = _isolation_scope.get() or Scope.get_isolation_scope()
         self.before = current, isolation
-        self.current: Scope = LazyScope(current, tell_current, looked)
-        self.isolation: Scope = LazyScope(isolation, tell_isolation, looked)
+        self.everywhere = everywhere = Scope.get_global_scope()
+        #: The one in force: mostly the process's, and then to ask the SDK costs three calls.
+        self.client: BaseClient = everywhere.client
+        if not (type(current.client) is type(isolation.client) is NonRecordingClient):
+            self.client = Scope.get_client()
+        self.current: Scope = LazyScope(current, owner.tell_current, owner)
+        self.isolation: Scope = LazyScope(isolation, owner.tell_isolation, owner)
         _current_scope.set(self.current)
         _isolation_scope.set(self.isolation)
 
     def close(self) -> None:
         """Put back what was in force before."""
-        _current_scope.set(self.before[0])
-        _isolation_scope.set(self.before[1])
+        current, isolation = self.before
+        _current_scope.set(current)
+        _isolation_scope.set(isolation)
 
     @property
     def untouched(self) -> bool:
@@ -148,6 +172,6 @@ class AttemptScopes:
     def attributes(self) -> Mapping[str, Any]:
         """Return the attributes in force, without filling anything: while nobody looked, those from before."""
         current, isolation = self.before if self.untouched else (self.current, self.isolation)
-        ambient = Scope.get_global_scope()._attributes  # noqa: SLF001  # the scope has no public reader for them
-        below, above = isolation._attributes, current._attributes  # noqa: SLF001  # as above
-        return {**ambient, **below, **above} if below or above else ambient
+        below, above = isolation._attributes, current._attributes  # noqa: SLF001  # the scope has no public reader
+        everywhere = self.everywhere._attributes  # noqa: SLF001  # as above
+        return {**everywhere, **below, **above} if below or above else everywhere

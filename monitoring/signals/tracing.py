@@ -19,13 +19,14 @@ from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME, Sp
 # Private, but the one place that knows the SDK's rules: parent first, then the rate, less under backpressure.
 from sentry_sdk.tracing_utils import Baggage, _make_sampling_decision, has_span_streaming_enabled
 
+from monitoring.delivery.counting import categories_of_trace
 from monitoring.delivery.transport import WorkerTransport
+from monitoring.signals import message
 from monitoring.spans import ORIGIN, AnySpan, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sentry_sdk._types import EventDataCategory
     from sentry_sdk.client import BaseClient
     from sentry_sdk.scope import Scope
 
@@ -82,23 +83,30 @@ class StreamTrace:
         self.segment.end()
 
 
-def unsampled_trace(client: BaseClient, headers: Mapping[str, str]) -> str | None:
+def unsampled_trace(client: BaseClient, request: Mapping[str, Any]) -> str | None:
     """Return the id of a trace that the message itself says nobody samples; None: it has to be found out.
 
     That is most messages, and for them no scope need be filled, no baggage read and no span made.
     """
-    found = _UNSAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
-    if found is None or not continues(client, headers):
+    told = request.get(SENTRY_TRACE_HEADER_NAME) or message.header(request, SENTRY_TRACE_HEADER_NAME)
+    found = _UNSAMPLED(told) if type(told) is str else None
+    if found is None:
         return None
     rules = _rules(client)
-    if rules.decides_on_each:
+    if rules.decides_on_each or not (rules.continues_all or continues(client, headers_in(request))):
         return None
-    rules.count_unsampled("sample_rate")
+    rules.count_unsampled()
     return found[1]
 
 
-_UNSAMPLED: Final = re.compile("([0-9a-f]{32})-[0-9a-f]{16}-0")
+_UNSAMPLED: Final = re.compile("([0-9a-f]{32})-[0-9a-f]{16}-0").fullmatch
 _ORG: Final = re.compile(r"(?:^|,)\s*sentry-org_id=([^,;\s]*)")
+
+
+def headers_in(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a received message says of the trace that it continues."""
+    names = (SENTRY_TRACE_HEADER_NAME, BAGGAGE_HEADER_NAME)
+    return {name: value for name in names if isinstance(value := message.header(request, name), str)}
 
 
 def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
@@ -117,31 +125,24 @@ class _Rules(NamedTuple):
     decides_on_each: bool
     organisation: str | None
     continues_all: bool
-    #: Counts an unsampled trace, by the reason that it is not sampled for.
-    count_unsampled: Callable[[str], None]
+    #: Counts a trace that a message says nobody samples.
+    count_unsampled: Callable[[], object]
 
 
 @lru_cache(maxsize=1)  # a process has one client
 def _rules(client: BaseClient) -> _Rules:
-    options, own = client.options, client.parsed_dsn.org_id if client.parsed_dsn else None
+    options, own, transport = client.options, client.parsed_dsn.org_id if client.parsed_dsn else None, client.transport
     continues_all = own is None and not options["strict_trace_continuation"]
-    return _Rules(callable(options["traces_sampler"]), own, continues_all, _counter(client))
-
-
-def _counter(client: BaseClient) -> Callable[[str], None]:
-    # What it leaves out, as Sentry counts it: a transaction and its first span, or a span.
-    whole: tuple[EventDataCategory, ...] = ("transaction", "span")
-    categories = ("span",) if has_span_streaming_enabled(client.options) else whole
-    transport = client.transport
+    count: Callable[[], object] = partial(_lose_trace, client, "sample_rate")
     if isinstance(transport, WorkerTransport):
-        return partial(transport.record_unsampled, categories=categories)
+        count = transport.unsampled.count
+    return _Rules(callable(options["traces_sampler"]), own, continues_all, count)
 
-    def count(reason: str) -> None:
-        if transport is not None:  # the application's own
-            for category in categories:
-                transport.record_lost_event(reason, data_category=category)
 
-    return count
+def _lose_trace(client: BaseClient, reason: str) -> None:
+    if client.transport is not None:
+        for category in categories_of_trace(client.options):
+            client.transport.record_lost_event(reason, data_category=category)
 
 
 def begin(
@@ -158,7 +159,7 @@ def begin(
         if not sampled:
             # What this attempt publishes is unsampled as well; see `propagation_headers`.
             isolation.get_active_propagation_context().parent_sampled = False
-            rules.count_unsampled(reason or "sample_rate")
+            _lose_trace(client, reason or "sample_rate")
             return None
     began = Began(
         datetime.now(UTC) - timedelta(milliseconds=late_ms), time.perf_counter_ns() - round(late_ms * NANOSECONDS)

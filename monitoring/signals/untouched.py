@@ -83,7 +83,7 @@ def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
 
 
 def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, client: BaseClient) -> Envelope | None:
-    times = written.Times(attempt.started, attempt.started_at, attempt.ended_at or now, now)
+    times = written.Times(attempt.received.started, attempt.started_at, attempt.ended_at or now, now)
     ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, _new_id(16))
     headers: Any = {"sent_at": iso_moment(time.time()), "trace": _shared(place.baggage)}
     if has_span_streaming_enabled(client.options):

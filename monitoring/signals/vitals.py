@@ -80,8 +80,8 @@ class Vitals:
 
     def ended(self, attempt: Attempt, outcome: str) -> None:
         """Note the end of a bot's task, in the process that ran it. Costs nothing where no budget is set."""
-        if self.pulse is not None and self.settings.bot_budgets and attempt.context.bot_id is not None:
-            self.pulse.ended(attempt.context.bot_id, success=outcome == "success")
+        if self.pulse is not None and self.settings.bot_budgets and attempt.received.context.bot_id is not None:
+            self.pulse.ended(attempt.received.context.bot_id, success=outcome == "success")
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ def transaction(attempt: Attempt, outcome: str, times: Times, ids: Ids, event_id
 
 def spans(attempt: Attempt, outcome: str, times: Times, ids: Ids) -> str | None:
     """Spell the two streamed spans of an attempt that ended well; None if more is at play than is known here."""
-    common = {**attempt.scopes.attributes, **attempt.words(outcome).known()}
+    common = {**attempt.scopes.attributes, **attempt.received.words(outcome).known()}
     try:
         told = _attributes_spelled(tuple(common.items()), SECRETS.generation)
     except TypeError:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
+from weakref import ref
 
 import pytest
 import sentry_sdk
@@ -16,6 +18,7 @@ from celery.app.trace import build_tracer
 from sentry_sdk.scope import Scope
 
 import monitoring
+from monitoring.delivery.counting import Tally
 from monitoring.scrubbing import scrub_transaction
 from monitoring.signals import message
 from monitoring.signals.attempt import Attempt
@@ -91,6 +94,11 @@ def measured(sentry: Sentry, count: int) -> list[dict[str, Any]]:
     """Return the metrics of `count` attempts."""
     monitoring.flush()
     return sentry.wait_for("metric", 2 * count)
+
+
+def told_by(isolation: Callable[[Scope], None], current: Callable[[Scope], None] = lambda _: None) -> Any:
+    """Return an owner of scopes that tells them so."""
+    return SimpleNamespace(tell_isolation=isolation, tell_current=current, looked=lambda: None)
 
 
 @pytest.fixture
@@ -178,6 +186,7 @@ def test_a_secret_that_becomes_known_later_leaves_no_more(sentry: Sentry, start:
     """Attributes are kept scrubbed, but not beyond the registration of another secret."""
     start()
     run(app, partial(set_attribute, "note", "tango whiskey 99 bravo"))
+    monitoring.flush()
     monitoring.register_secret("whiskey 99 bravo")
     run(app, partial(set_attribute, "note", "tango whiskey 99 bravo"))
     before, after = (attributes(metric)["note"] for metric in measured(sentry, 2)[::2])
@@ -298,7 +307,7 @@ def test_threads_that_look_at_once_find_one_scope_told_once() -> None:
         time.sleep(0.05)
         scope.set_tag("told", "1")
 
-    scopes = AttemptScopes(tell, lambda _: None, lambda: None)
+    scopes = AttemptScopes(told_by(tell))
     try:
         barrier, seen = threading.Barrier(8), []
 
@@ -319,7 +328,7 @@ def test_threads_that_look_at_once_find_one_scope_told_once() -> None:
 
 def test_what_is_set_before_anybody_looks_stays() -> None:
     """Filling completes a scope; it does not overwrite it."""
-    scopes = AttemptScopes(lambda scope: scope.set_tag("told", "1"), lambda _: None, lambda: None)
+    scopes = AttemptScopes(told_by(lambda scope: scope.set_tag("told", "1")))
     try:
         scopes.isolation.set_level("fatal")
         assert scopes.isolation._level == "fatal"
@@ -369,9 +378,53 @@ def test_a_scope_that_cannot_be_told_is_a_scope_all_the_same() -> None:
     def tell(_: Scope) -> None:
         raise RuntimeError("an error of ours")
 
-    scopes = AttemptScopes(tell, tell, lambda: None)
+    scopes = AttemptScopes(told_by(tell, tell))
     try:
         sentry_sdk.set_tag("desk", "fx")
         assert scopes.isolation._tags["desk"] == "fx"
     finally:
         scopes.close()
+
+
+def test_arguments_are_let_go_at_the_end_although_the_metrics_wait(sentry: Sentry, start: Start, app: Celery) -> None:
+    """What metrics are made from, later, is the message without the task's arguments: they may be of any size."""
+
+    class Order:
+        pass
+
+    start()
+    order = Order()
+    gone = ref(order)
+    run(app, lambda: None, args=(order, "kraken", "BTC/USDT"))
+    del order
+    assert gone() is None
+    assert {metric["name"] for metric in measured(sentry, 1)} == {"task.run_time", "task.queue_wait"}
+
+
+def test_a_task_that_calls_itself_eagerly_ends_twice(sentry: Sentry, start: Start, app: Celery) -> None:
+    """Each end is told of its own attempt: by the scopes in force, whose attempt is the innermost."""
+    start()
+    depth = iter((True, False))
+
+    def body() -> None:
+        if next(depth):
+            app.tasks["core.trade"].apply(args=("bot-8", "binance", "ETH/USDT")).get()
+
+    run(app, body)
+    monitoring.flush()
+    runs = sentry.wait_for("metric", 2, where=lambda metric: metric["name"] == "task.run_time")
+    told = [attributes(metric) for metric in runs]
+    assert sorted(metric["bot_id"] for metric in told) == ["bot-7", "bot-8"]
+    assert {metric["outcome"] for metric in told} == {"success"}
+
+
+def test_traces_that_nobody_samples_are_counted_without_a_lock() -> None:
+    """Whoever counts, and whenever it is taken: none is lost, and none is counted twice."""
+    tally, taken = Tally(), []
+    threads = [threading.Thread(target=lambda: [tally.count() for _ in range(10_000)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        taken.append(tally.take())
+    assert sum(taken) + tally.take() == 80_000
+    assert tally.take() == 0

@@ -235,6 +235,21 @@ def test_context_is_found_in_the_arguments(
     assert NAMES.context_of(function, args, kwargs).known() == expected
 
 
+def test_equal_values_of_other_types_are_other_names() -> None:
+    """What was found is kept by the arguments; 1, 1.0 and True are equal, and so are a text and its subclass."""
+
+    class Name(str):
+        __slots__ = ()
+
+    def found(value: object) -> Mapping[str, str]:
+        return NAMES.context_of(positional, (value,), {}).known()
+
+    assert [found(value) for value in ("1", 1, True, 1.0, "1", None)] == [
+        {"bot_id": "1"}, {"bot_id": "1"}, {}, {}, {"bot_id": "1"}, {},
+    ]  # fmt: skip
+    assert found(Name("kraken")) == found("kraken") == {"bot_id": "kraken"}
+
+
 @given(st.lists(ANYTHING, max_size=6), st.dictionaries(FIELDS | st.just("amount"), ANYTHING))
 @pytest.mark.parametrize("function", [positional, open_ended, of_an_order, with_defaults])
 def test_looking_for_context_never_raises(

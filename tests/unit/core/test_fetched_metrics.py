@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import sentry_sdk
 import monitoring
 from monitoring.delivery import sender
 from monitoring.local.faults import Faults
-from monitoring.metrics import ReadyMetrics
+from monitoring.metrics import NONE, Pairs, Ready, ReadyMetrics, distributions
 from tests.harness.sentry import Sentry
 from tests.unit.core.conftest import Start
 
@@ -67,9 +68,9 @@ def test_they_are_gathered_while_sentry_fails(sentry: Sentry, start: Start, monk
     while not transport._failing and time.monotonic() < deadline:
         time.sleep(0.01)
     count(3)
-    while batcher()._buffer and time.monotonic() < deadline:
+    while batcher()._waiting and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not batcher()._buffer
+    assert not batcher()._waiting
     assert transport._sender.has_unspooled
     sentry.faults = Faults()
 
@@ -109,9 +110,58 @@ def test_a_metric_that_is_no_json_is_lost_alone_and_counted(sentry: Sentry, star
 def test_an_envelope_that_cannot_be_written_is_counted_whole(sentry: Sentry, start: Start) -> None:
     """It is not tried for ever, and what comes after it is sent."""
     start()
-    batcher().take([("odd", 1.0, (0.0, "", None)), ("odd", 2.0, (0.0, "", None))])  # type: ignore[list-item]  # a bug of ours
+    batcher().take(partial(list, [("odd", 1.0, (0.0, "", None)), ("odd", 2.0, (0.0, "", None))]))  # a bug of ours
     monitoring.flush()
     count(1)
     monitoring.flush()
     sentry.wait_for("metric", 1, where=lambda metric: metric["name"] == "orders")
     assert sentry.lost()["internal_sdk_error", "trace_metric"] == 2
+
+
+@pytest.mark.unjudged("losses", reason="the loss is what this is about")
+def test_what_cannot_be_made_is_lost_alone_and_counted(sentry: Sentry, start: Start) -> None:
+    """A task's metrics are made by the thread that sends: its mistake takes none of the others' with it."""
+    start()
+    count(1)
+    batcher().take(partial(_mistake))
+    count(1)
+    monitoring.flush()
+    assert len(sentry.wait_for("metric", 2, where=lambda metric: metric["name"] == "orders")) == 2
+    monitoring.flush()
+    assert sentry.lost()["internal_sdk_error", "trace_metric"] == 1
+
+
+def _mistake() -> list[Ready]:
+    raise RuntimeError("a bug of ours")
+
+
+@pytest.mark.unjudged("losses", reason="the loss is what this is about")
+def test_what_there_is_no_room_for_is_counted_entry_by_entry(
+    sentry: Sentry, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task's two metrics are taken as one; what is lost of them is two."""
+    start()
+    count(1)
+    sentry.wait_for("metric", 1)
+    monkeypatch.setattr(ReadyMetrics, "MAX_BEFORE_DROP", 1)
+    place = time.time(), "0" * 32, None
+    both = partial(distributions, [("run", 1.0), ("wait", 2.0)], place, NONE, Pairs(()))
+    batcher().take(both)
+    batcher().take(both)
+    monitoring.flush()
+    told = sentry.wait_for("metric", 2, where=lambda metric: metric["name"] in {"run", "wait"})
+    assert [metric["value"] for metric in told] == [1.0, 2.0]
+    monitoring.flush()
+    assert sentry.lost()["queue_overflow", "trace_metric"] == 2
+
+
+def test_many_threads_lose_none(sentry: Sentry, start: Start) -> None:
+    """There is no lock between tasks that end and the thread that fetches."""
+    start()
+    threads = [threading.Thread(target=count, args=(500,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        batcher().flush()
+    monitoring.flush()
+    assert len(sentry.wait_for("metric", 4000)) == 4000
