@@ -165,7 +165,11 @@ class ArgumentNames:
             if value is not None and (type(value) is not str or len(value) > _CACHED):
                 are_texts = False
             given.append(value)
-        if are_texts and _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+        if (
+            are_texts
+            and _PLAIN.issuperset(map(type, args))
+            and (not kwargs or _PLAIN.issuperset(map(type, kwargs.values())))
+        ):
             return _context_of_texts(self, plan, tuple(given))
         return self._context_in(plan, given, (*args, *kwargs.values()))
 

@@ -24,14 +24,19 @@ class Recovery:
 
     event_filter: EventFilter
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is known to be broken, so that no success need be noted."""
+        return self.event_filter.idle()
+
     def task_worked(self, task: str) -> None:
         """Note that a task has succeeded, in the context that is bound here. Never raises."""
-        if not self.event_filter.idle():
+        if not self.idle:
             self._note(task=task)
 
     def operation_worked(self, operation: str) -> None:
         """Note that a tracked operation has succeeded, in the context that is bound here. Never raises."""
-        if not self.event_filter.idle():
+        if not self.idle:
             self._note(operation=operation)
 
     def _note(self, *, task: str = "", operation: str = "") -> None:

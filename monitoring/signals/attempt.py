@@ -17,7 +17,6 @@ from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, rounde
 from monitoring.scrubbing import scrub_text
 from monitoring.signals import destination, tracing
 from monitoring.signals.arguments import conceal
-from monitoring.signals.scopes import AttemptScopes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from monitoring.breadcrumbs import Trail
     from monitoring.context import ArgumentNames
     from monitoring.signals.received import Received
+    from monitoring.signals.scopes import AttemptScopes
     from monitoring.signals.untouched import Untouched
 
 #: Celery's final state -> the outcome we tell. None is a task that was torn down: by a limit, a signal or an exit.
@@ -82,9 +82,8 @@ class Attempt:
     #: The names of the arguments that may leave, or None where all of them may.
     allowed: ArgumentNames | None
     handled_before: BaseException | None
+    #: Its own, in force from its start to its end.
     scopes: AttemptScopes = field(init=False)
-    #: The one in force when it began.
-    client: BaseClient = field(init=False)
     #: Known beforehand when the message says that nobody samples its trace.
     trace_id: str | None = field(default=None, init=False)
     trace: tracing.Trace | None = field(default=None, init=False)
@@ -96,11 +95,6 @@ class Attempt:
     expected: bool = field(default=False, init=False)
     periodic: Periodic | None = field(default=None, init=False)
 
-    def open(self) -> None:
-        """Put the attempt's own scopes in force; see `scopes`."""
-        self.scopes = scopes = AttemptScopes(self)
-        self.client = scopes.client
-
     def close(self) -> None:
         """Put back what was in force before; whoever looks later begins nothing."""
         scopes = self.scopes
@@ -109,6 +103,11 @@ class Attempt:
         scopes.close()
         if self.trace_id is None:
             self.untouched = self.trace = None
+
+    @property
+    def client(self) -> BaseClient:
+        """Return the client that was in force when it began."""
+        return self.scopes.client
 
     @property
     def unnoticed(self) -> bool:

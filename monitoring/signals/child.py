@@ -33,7 +33,7 @@ from monitoring.signals.attempt import (
 from monitoring.signals.declared import context_of
 from monitoring.signals.measured import excluded, ready, times
 from monitoring.signals.received import Received
-from monitoring.signals.scopes import unfilled_owner
+from monitoring.signals.scopes import AttemptScopes, unfilled_owner
 from monitoring.signals.undisturbed import undisturbed
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ class Child:
             clock.monotonic(),
             parent_trace,
             self.allowed,
-            sys.exc_info()[1],
+            sys.exception(),
         )
-        attempt.open()
-        attempt.trace_id = tracing.unsampled_trace(attempt.client, parent_trace or said)
+        attempt.scopes = scopes = AttemptScopes(attempt)
+        attempt.trace_id = tracing.unsampled_trace(scopes.client, parent_trace or said)
         if attempt.trace_id is None:
             if not request.is_eager:
-                attempt.untouched = untouched.sampled_by_message(attempt.client, attempt.trace_headers)
+                attempt.untouched = untouched.sampled_by_message(scopes.client, attempt.trace_headers)
             if attempt.untouched is None:
                 with undisturbed:
                     attempt.trace = attempt.traced()
@@ -115,7 +115,7 @@ class Child:
         if attempt is None or attempt.request.id != task_id:
             return
         # Celery may pass a copy that can be pickled; the error itself is still being handled.
-        handled = sys.exc_info()[1]
+        handled = sys.exception()
         with undisturbed:
             self._report(attempt, handled if handled is not None else exception)
 
@@ -146,11 +146,12 @@ class Child:
         if attempt is None:
             return
         del attempt.request.__dict__[KEY]
-        raised = sys.exc_info()[1]
+        raised = sys.exception()
         if raised is attempt.handled_before:
             raised = None
         try:
             if raised is None and state == "SUCCESS" and attempt.unnoticed:
+                attempt.ended_at = self.clock.monotonic()
                 self._count(attempt, "success", attempt.run_time())
             else:
                 with undisturbed:
@@ -224,8 +225,9 @@ class Child:
         # A task that was torn down is told by the worker's main process, which knows why.
         if self.measures and not torn_down and not (self.unmeasured and excluded(task.name, self.unmeasured)):
             _measure(attempt, outcome, run_time)
-        if outcome == "success":
-            self.recovery.task_worked(task.name)
+        if outcome == "success" and not self.recovery.idle:
+            with undisturbed:
+                self.recovery.task_worked(task.name)
         budget = getattr(task, "slow_after", None)
         if not told and run_time > (self.slow.default_seconds if budget is None else budget) * MILLISECONDS:
             held_back = self.slow.warning_due(task.name, run_time / MILLISECONDS, budget, self.clock.monotonic())
@@ -254,7 +256,8 @@ class Child:
 
 def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     """Tell the attempt's two times, with the same attributes whether or not its scopes were ever filled."""
-    place, scopes, batcher, now = attempt.untouched, attempt.scopes, attempt.client.metrics_batcher, time.time()
+    place, scopes, now = attempt.untouched, attempt.scopes, time.time()
+    batcher = scopes.client.metrics_batcher
     trace_id, span_id = (place.trace_id, place.span_id) if place is not None else (attempt.trace_id, None)
     if isinstance(batcher, metrics.ReadyMetrics):
         if trace_id is not None and scopes.untouched:
@@ -268,9 +271,10 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
             values, where = times(attempt.received, run_time), (now, *scopes.place_in_trace())
             batcher.take(partial(metrics.distributions, values, where, metrics.NONE, metrics.Pairs(attributes)))
             return
-    tell(scopes.isolation, {"outcome": outcome})
-    for name, value in times(attempt.received, run_time):
-        sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
+    with undisturbed:
+        tell(scopes.isolation, {"outcome": outcome})
+        for name, value in times(attempt.received, run_time):
+            sentry_sdk.metrics.distribution(name, value, unit=metrics.MILLISECOND)
 
 
 _TEARDOWN_SECONDS: Final = 0.1

@@ -12,6 +12,7 @@ import threading
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sentry_sdk import scope
 from sentry_sdk.client import NonRecordingClient
 from sentry_sdk.scope import Scope, _current_scope, _isolation_scope
 from sentry_sdk.traces import NoOpStreamedSpan
@@ -57,6 +58,7 @@ class AttemptScope(Scope):
             return super().capture_event(event, hint, scope, **more)
 
 
+_new: Final = object.__new__
 _set: Final = object.__setattr__
 _set_unfilled: Final = AttemptScope._unfilled.__set__  # type: ignore[attr-defined]  # noqa: SLF001  # our own slot
 
@@ -81,10 +83,6 @@ class LazyScope(AttemptScope):
 
     #: What it stands in front of; then, until it is filled, what fills it and whose it is.
     _unfilled: tuple[Any, ...]
-
-    def __init__(self, origin: Scope, tell: Callable[[Scope], None], owner: Owner) -> None:
-        # Not the SDK's own: what it would set is what is left open here.
-        _set_unfilled(self, (origin, tell, owner))
 
     def __getattr__(self, name: str) -> Any:
         """Fill the scope: Python calls this only for what is not there yet."""
@@ -124,10 +122,17 @@ class LazyScope(AttemptScope):
                 owner.looked()
 
 
+def _lazy(origin: Scope, tell: Callable[[Scope], None], owner: Owner) -> LazyScope:
+    # Past the SDK's own constructor: what it would set is what is left open here.
+    lazy = _new(LazyScope)
+    _set_unfilled(lazy, (origin, tell, owner))
+    return lazy
+
+
 def unfilled_owner() -> Any | None:
     """Return whose isolation scope is in force, if it is one that nobody has filled."""
-    scope = _isolation_scope.get()
-    return scope._unfilled[2] if type(scope) is LazyScope else None  # noqa: SLF001  # our own
+    isolation = _isolation_scope.get()
+    return isolation._unfilled[2] if type(isolation) is LazyScope else None  # noqa: SLF001  # our own
 
 
 class AttemptScopes:
@@ -140,13 +145,13 @@ class AttemptScopes:
         current = _current_scope.get() or Scope.get_current_scope()
         isolation = _isolation_scope.get() or Scope.get_isolation_scope()
         self.before = current, isolation
-        self.everywhere = everywhere = Scope.get_global_scope()
+        self.everywhere = everywhere = scope._global_scope or Scope.get_global_scope()  # noqa: SLF001  # saves a call
         #: The one in force: mostly the process's, and then to ask the SDK costs three calls.
         self.client: BaseClient = everywhere.client
         if not (type(current.client) is type(isolation.client) is NonRecordingClient):
             self.client = Scope.get_client()
-        self.current: Scope = LazyScope(current, owner.tell_current, owner)
-        self.isolation: Scope = LazyScope(isolation, owner.tell_isolation, owner)
+        self.current: Scope = _lazy(current, owner.tell_current, owner)
+        self.isolation: Scope = _lazy(isolation, owner.tell_isolation, owner)
         _current_scope.set(self.current)
         _isolation_scope.set(self.isolation)
 
@@ -171,7 +176,9 @@ class AttemptScopes:
     @property
     def attributes(self) -> Mapping[str, Any]:
         """Return the attributes in force, without filling anything: while nobody looked, those from before."""
-        current, isolation = self.before if self.untouched else (self.current, self.isolation)
+        current, isolation = self.current, self.isolation
+        if type(isolation) is type(current) is LazyScope:
+            current, isolation = self.before
         below, above = isolation._attributes, current._attributes  # noqa: SLF001  # the scope has no public reader
         everywhere = self.everywhere._attributes  # noqa: SLF001  # as above
         return {**everywhere, **below, **above} if below or above else everywhere

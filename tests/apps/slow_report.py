@@ -1,5 +1,8 @@
 """The trading application with a hook of its own that takes its time over an error, and says when it has begun."""
 
+# Celery publishes no types:
+# mypy: disable-error-code="untyped-decorator"
+
 import time
 from pathlib import Path
 from typing import Any
@@ -20,5 +23,12 @@ def ponder(event: Any, _: Any) -> Any:
 monitoring.init_sentry(before_send=ponder)
 
 from tests.apps.trading import app  # noqa: E402  # it starts monitoring as well, and the first start counts
+
+
+@app.task(name="tests.apps.quiet")
+def quiet(bot_id: str) -> None:
+    """Take a moment, and look at nothing of Sentry's."""
+    time.sleep(0.05)
+
 
 __all__ = ["app"]

@@ -42,3 +42,23 @@ def test_an_error_that_is_being_told_survives_a_soft_time_limit(stage: Stage) ->
     wait_until(lambda: result.state == "FAILURE", "the failure", 20)
     wait_received(stage, ["bot-7"])
     assert worker.stop() == 0
+
+
+@pytest.mark.unjudged("losses", reason="its process ends before the worker has its result")
+def test_a_warning_of_a_task_that_nobody_samples_survives_the_end_of_its_process(stage: Stage) -> None:
+    """Most attempts end by a shorter way; what they report is no less whole for that, and their process does end."""
+    worker = stage.start_worker(app=APP, concurrency=1, env={"MONITORING_SLOW_TASK_SECONDS": "0.01"})
+    headers = {"sentry-trace": f"{'a' * 32}-{'b' * 16}-0"}
+    worker.app.send_task("tests.apps.quiet", kwargs={"bot_id": "bot-7"}, headers=headers)
+    wait_until((stage.folder / BEGUN).exists, "the begin of a report", 20)
+    (child,) = worker.child_pids
+    os.kill(child, signal.SIGTERM)
+    wait_until(lambda: child not in worker.child_pids, "the end of the child", 20)
+    worker.stop()
+    stage.start_worker(concurrency=1)
+    wait_until(lambda: slow_warnings(stage), "the warning", 20)
+
+
+def slow_warnings(stage: Stage) -> list[str]:
+    """Return what Sentry has of tasks that were slow."""
+    return [event["tags"]["bot_id"] for event in stage.sentry.events() if "slow_task" in event["contexts"]]
