@@ -31,10 +31,14 @@ DELAYS: Final = (0.0, 0.05)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Say what to measure and for how long. `seconds` are for all scenes; each has five rounds whatever they take."""
+    """Say what to measure and for how long. `seconds` are for all scenes; each has five rounds whatever they take.
+
+    `crews` is how often the workers of a scene are started anew.
+    """
 
     scenes: tuple[Scene, ...]
     tasks: int
+    crews: int
     seconds: float
     idle_seconds: float
     paced: tuple[float, ...]
@@ -51,6 +55,7 @@ FULL: Final = Plan(
         *(Scene("solo", rate, 0.0, TALKING) for rate in RATES),
     ),
     tasks=250,
+    crews=3,
     seconds=1500.0,
     idle_seconds=30.0,
     paced=DELAYS,
@@ -63,6 +68,7 @@ FULL: Final = Plan(
 QUICK: Final = Plan(
     scenes=(Scene("solo", 0.1, 0.0),),
     tasks=100,
+    crews=1,
     seconds=0.0,
     idle_seconds=1.0,
     paced=(0.0,),
@@ -113,7 +119,7 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
     for number, scene in enumerate(plan.scenes):
         print(f"measuring {scene.name} ...", flush=True)
         share = (deadline - time.monotonic()) / (len(plan.scenes) - number) - STOP_SECONDS
-        found = scenes.measure(ground, scene, tasks=tasks, seconds=max(0.0, share))
+        found = scenes.measure(ground, scene, tasks=tasks, seconds=max(0.0, share), crews=plan.crews)
         measured.append(results.of_scene(scene, tasks, found))
     paced = []
     for delay in plan.paced:

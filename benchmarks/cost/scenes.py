@@ -59,40 +59,63 @@ class Measured:
     received: dict[str, int] = field(default_factory=dict)
 
 
-def measure(
-    ground: Ground, scene: Scene, *, tasks: int, seconds: float, variants: Sequence[Variant] = VARIANTS
+def measure(  # noqa: PLR0913  # what a measurement consists of
+    ground: Ground,
+    scene: Scene,
+    *,
+    tasks: int,
+    seconds: float,
+    crews: int = 1,
+    variants: Sequence[Variant] = VARIANTS,
 ) -> dict[str, Measured]:
     """Measure variants side by side until `SPREAD` is reached, or for `seconds`; five rounds at least.
+
+    By so many crews of workers, one after the other: two workers of one variant differ by some 2 %, by where in memory
+    they happen to be, and more rounds do not change that.
+    """
+    ground.answers(delay=scene.delay)
+    began = time.monotonic()
+    found = {variant.key: Measured() for variant in variants}
+    gone: list[Runner] = []
+    for number in range(1, crews + 1):
+        with running(ground, scene, variants) as runners:
+            _rounds(runners, scene, found, tasks, least=-(-MIN_ROUNDS // crews), until=began + seconds * number / crews)
+        gone += runners
+    counts = ground.counts()
+    for runner in gone:
+        told = found[runner.variant.key].received
+        for what, count in received(counts, runner).items():
+            told[what] = told.get(what, 0) + count
+    return found
+
+
+def _rounds(  # noqa: PLR0913  # as above
+    runners: Sequence[Runner], scene: Scene, found: dict[str, Measured], tasks: int, *, least: int, until: float
+) -> None:
+    """Measure `least` rounds of one crew, and more until that moment (monotonic) or until all is known well enough.
 
     A window of a variant lasts from the start of one of its rounds to the start of its next, so that what its threads
     send while the others run is its own. The first window warms up and does not count.
     """
-    ground.answers(delay=scene.delay)
-    deadline = time.monotonic() + seconds
-    with running(ground, scene, variants) as runners:
-        found = {runner.variant.key: Measured() for runner in runners}
-        before: dict[str, float] = {}
-        rounds = 0
-        while rounds < MIN_ROUNDS + 2 or (time.monotonic() < deadline and spread(found) > SPREAD):
-            for runner in runners:
-                one = found[runner.variant.key]
-                spent = runner.publish(tasks, scene.task)
-                now = runner.cpu_seconds()
-                if rounds >= 2:  # noqa: PLR2004  # the first window ends where the second begins
-                    one.task.append((now - before[runner.variant.key]) / tasks * MICROSECONDS)
-                    one.publish.append(spent / tasks * MICROSECONDS)
-                before[runner.variant.key] = now
-                one.ran += tasks
-                one.sampled += -(-tasks // runner.every) if runner.every else 0
-                runner.hand_over()
-                runner.drain(tasks)
-            rounds += 1
+    before: dict[str, float] = {}
+    rounds = 0
+    while rounds < least + 2 or (time.monotonic() < until and spread(found) > SPREAD):
         for runner in runners:
-            found[runner.variant.key].peak_mib = machine.peak_bytes(runner.worker.pid) / 2**20
-    counts = ground.counts()
+            one = found[runner.variant.key]
+            spent = runner.publish(tasks, scene.task)
+            now = runner.cpu_seconds()
+            if rounds >= 2:  # noqa: PLR2004  # the first window ends where the second begins
+                one.task.append((now - before[runner.variant.key]) / tasks * MICROSECONDS)
+                one.publish.append(spent / tasks * MICROSECONDS)
+            before[runner.variant.key] = now
+            one.ran += tasks
+            one.sampled += -(-tasks // runner.every) if runner.every else 0
+            runner.hand_over()
+            runner.drain(tasks)
+        rounds += 1
     for runner in runners:
-        found[runner.variant.key].received = dict(received(counts, runner))
-    return found
+        one = found[runner.variant.key]
+        one.peak_mib = max(one.peak_mib, machine.peak_bytes(runner.worker.pid) / 2**20)
 
 
 @contextmanager
