@@ -78,7 +78,7 @@ class Child:
             inherited, parent_trace = TradingContext.current(), tracing.propagation_headers(None, None)
         clock = self.clock
         received = Received(task, said, context_of(self.names, task, args, kwargs), inherited, clock.wall())
-        said[KEY] = attempt = Attempt(
+        attempt = Attempt(
             task,
             request,
             received,
@@ -89,6 +89,7 @@ class Child:
             sys.exception(),
         )
         attempt.scopes = scopes = AttemptScopes(attempt)
+        said[KEY] = attempt
         attempt.trace_id = tracing.unsampled_trace(scopes.client, parent_trace or said)
         if attempt.trace_id is None:
             if not request.is_eager:
@@ -143,9 +144,8 @@ class Child:
         attempt = unfilled_owner()  # most attempts', at a third of what their request takes to be found
         if attempt is None or attempt.task is not task:
             attempt = current_attempt(task.request)
-        if attempt is None:
+        if attempt is None or attempt.request.__dict__.pop(KEY, None) is not attempt:
             return
-        del attempt.request.__dict__[KEY]
         raised = sys.exception()
         if raised is attempt.handled_before:
             raised = None
