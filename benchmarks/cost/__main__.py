@@ -1,8 +1,8 @@
 """Run the whole bench and write its results.
 
 `make bench` takes 15 to 30 minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
-takes a minute and writes nothing unless `--output` says where; with `--again` it only repeats, and puts in place, the
-scenes whose ratios are not known to 10 % and the fixed rates that were not reached, as on a machine that was busy;
+takes a minute and writes nothing unless `--output` says where; with `--again` it only repeats, and puts in place, what a
+busy machine has left unclear: scenes whose ratios are not known to 10 %, fixed rates that were not reached, idle workers;
 with `--soak` it runs 200,000 tasks under this package, to see whether its memory is flat.
 """
 
@@ -19,8 +19,9 @@ from typing import Any, Final
 
 from benchmarks.cost import imports, machine, report, results, scenes
 from benchmarks.cost.processes import ROOT, Ground
+from benchmarks.cost.results import LABELS
 from benchmarks.cost.scenes import TALKING, Scene
-from benchmarks.cost.variants import BARE, OTEL, OURS, OURS_STREAM, STOCK, VARIANTS, Variant
+from benchmarks.cost.variants import BARE, OTEL, OURS, OURS_STREAM, STOCK, Variant
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "explanation" / "cost.md"
@@ -128,11 +129,9 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
         share = (deadline - time.monotonic()) / (len(plan.scenes) - number) - STOP_SECONDS
         measured.append(_scene(ground, plan, scene, tasks, max(0.0, share)))
     paced = [_paced(ground, plan, delay) for delay in plan.paced]
-    print("measuring workers that have nothing to do ...", flush=True)
-    idle = scenes.idle(ground, seconds=plan.idle_seconds)
+    idle = _idle(ground, plan)
     print("measuring a Sentry that never answers ...", flush=True)
     latency = scenes.latency(ground, tasks=4 * tasks, rounds=plan.latency_rounds, variants=plan.latency_variants)
-    labels = {variant.key: variant.label for variant in VARIANTS}
     started = imports.start_ms(ground, repeats=plan.start_repeats)
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -141,9 +140,9 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
         "load": [round(load, 2), round(machine.load(), 2)],
         "scenes": measured,
         "paced": paced,
-        "idle": {key: {"label": labels[key], "ms_a_second": round(ms, 2)} for key, ms in idle.items()},
+        "idle": idle,
         "latency": results.of_latency(latency),
-        "start_ms": {key: {"label": labels[key], "ms": round(ms, 1)} for key, ms in started.items()},
+        "start_ms": {key: {"label": LABELS[key], "ms": round(ms, 1)} for key, ms in started.items()},
     }
 
 
@@ -156,7 +155,7 @@ def again(ground: Ground, plan: Plan, found: dict[str, Any]) -> dict[str, Any]:
     for number, delay in enumerate(plan.paced):
         if found["paced"][number]["variants"][OURS.key]["pace"] < ENOUGH * scenes.PACE:
             found["paced"][number] = _paced(ground, plan, delay)
-    return found | {"date": datetime.now(UTC).date().isoformat()}
+    return found | {"date": datetime.now(UTC).date().isoformat(), "idle": _idle(ground, plan)}
 
 
 def _scene(ground: Ground, plan: Plan, scene: Scene, tasks: int, seconds: float) -> dict[str, Any]:
@@ -169,6 +168,12 @@ def _paced(ground: Ground, plan: Plan, delay: float) -> dict[str, Any]:
     print(f"measuring {scenes.PACE} tasks a second, receiver {delay * 1000:g} ms ...", flush=True)
     found = scenes.paced(ground, delay=delay, seconds=plan.paced_seconds, variants=plan.paced_variants)
     return results.of_paced(delay, found)
+
+
+def _idle(ground: Ground, plan: Plan) -> dict[str, Any]:
+    print("measuring workers that have nothing to do ...", flush=True)
+    found = scenes.idle(ground, seconds=plan.idle_seconds)
+    return {key: {"label": LABELS[key], "ms_a_second": round(ms, 2)} for key, ms in found.items()}
 
 
 def _soak(ground: Ground, tasks: int, output: Path) -> None:
