@@ -1,9 +1,9 @@
 """Run the whole bench and write its results.
 
 `make bench` takes 15 to 30 minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
-takes a minute and writes nothing unless `--output` says where; with `--again` it only repeats, and puts in place, what a
-busy machine has left unclear: scenes whose ratios are not known to 10 %, fixed rates that were not reached, idle workers;
-with `--soak` it runs 200,000 tasks under this package, to see whether its memory is flat.
+takes a minute and writes nothing unless `--output` says where. With `--again` it repeats what a busy machine has left
+unclear, and puts it in place: scenes whose ratios are not known to 10 %, fixed rates that were not reached, idle
+workers. With `--soak` it runs 200,000 tasks under this package, to see whether its memory is flat.
 """
 
 from __future__ import annotations
