@@ -6,26 +6,36 @@ The only place in `monitoring` that reads the environment (and `.env` in the wor
 from __future__ import annotations
 
 import difflib
-import math
 import os
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from celery.app.backends import BACKEND_ALIASES
 from dotenv import dotenv_values
-from kombu.transport import TRANSPORT_ALIASES
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sentry_sdk.utils import BadDsn, Dsn
 
+from monitoring.setting_rules import (
+    BrokerUrl,
+    Budgets,
+    Environment,
+    Rate,
+    RedisUrl,
+    Release,
+    ResultUrl,
+    Seconds,
+    SentryDsn,
+    Switch,
+    Token,
+    Words,
+    argument_names,
+)
 from monitoring.urls import masked_url as masked_url  # noqa: PLC0414  # settings are shown with it
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 #: The names a task's work is told by; the operator's own words. `TradingContext` has one field for each.
 CONTEXT_FIELDS: Final = ("bot_id", "exchange", "symbol", "strategy")
@@ -41,8 +51,6 @@ ENVIRONMENT_DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyTy
 )
 
 _OURS: Final = "MONITORING_"
-_REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
-_MIN_TOKEN = 16
 _MAX_SHOWN = 100
 
 
@@ -68,131 +76,7 @@ class SettingsError(ValueError):
         super().__init__("\n".join((f"{head}:", *(f"  {mistake}" for mistake in mistakes))))
 
 
-def _number(rule: str, holds: Callable[[float], bool]) -> Callable[[object], float]:
-    def checked(value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = math.nan
-        if not holds(number):
-            raise ValueError(rule)
-        return number
-
-    return checked
-
-
-def _switch(value: object) -> object:
-    word = str(value).strip().lower()
-    if word not in _SWITCH_WORDS:
-        raise ValueError("must be true or false")
-    return _SWITCH_WORDS[word]
-
-
-_SWITCH_WORDS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
-    ("0", "false", "no", "off"), False
-)
-
-
-def _kept_by_sentry(limit: int, reserved: str) -> Callable[[str], str]:
-    """Refuse a name that Relay drops without a word (measured with its own normaliser): the event then has none.
-
-    Relay counts bytes, refuses a few names, slashes and control characters, and cuts white space off the ends.
-    """
-
-    def checked(value: str) -> str:
-        if (
-            not 1 <= len(value.encode(errors="replace")) <= limit
-            or value.lower() in {".", "..", reserved.lower()}
-            or re.search(r"[/\\\x00-\x1f\x7f]", value)
-            or value.strip() != value
-        ):
-            raise ValueError(
-                rf"must be 1 to {limit} bytes without '/', '\', control characters or white space at its ends, "
-                f"and not '.', '..' or {reserved!r} (Sentry would silently drop it)"
-            )
-        return value
-
-    return checked
-
-
-def _dsn(value: SecretStr) -> SecretStr:
-    try:
-        Dsn(value.get_secret_value())
-    except (BadDsn, ValueError) as error:
-        # What the SDK says quotes the value from the first quotation mark on.
-        reason = re.split(r"[('\"]", str(error))[0].strip() or "not a URL"
-        raise ValueError(f"must be a Sentry DSN like https://key@host/1 ({reason})") from error
-    return value
-
-
-def _celery_url(aliases: Iterable[str]) -> Callable[[SecretStr], SecretStr]:
-    schemes = {alias.partition("+")[0] for alias in aliases}
-
-    def checked(value: SecretStr) -> SecretStr:
-        # Celery takes several URLs, separated by ';', to fail over.
-        for url in value.get_secret_value().split(";"):
-            scheme, found, _ = url.partition("://")
-            if not found or scheme.partition("+")[0] not in schemes:
-                raise ValueError("must be a URL that Celery knows, like redis://host:6379/0")
-        return value
-
-    return checked
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(_REDIS_SCHEMES):
-        raise ValueError(f"must be the URL of one Redis server, starting with {', '.join(_REDIS_SCHEMES)}")
-    return value
-
-
-def _argument_names(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    names: dict[str, str] = {}
-    for pair in filter(None, (part.strip() for part in value.split(","))):
-        name, _, field = (part.strip() for part in pair.partition("="))
-        if not name.isidentifier() or field not in CONTEXT_FIELDS:
-            raise ValueError(
-                f"must be pairs like bot=bot_id,pair=symbol, each naming one of {', '.join(CONTEXT_FIELDS)}"
-            )
-        names[name] = field
-    return names
-
-
-def _budgets(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    budgets: dict[str, float] = {}
-    for pair in filter(None, (part.strip() for part in value.split(","))):
-        bot, _, seconds = (part.strip() for part in pair.rpartition("="))
-        try:
-            budgets[bot] = float(seconds)
-        except ValueError:
-            budgets[bot] = math.nan
-        if not bot or not 0 < budgets[bot] < math.inf:
-            raise ValueError("must be pairs like momentum-1=300,grid-*=3600, each with seconds above 0")
-    return budgets
-
-
-def _words(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _token(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < _MIN_TOKEN:
-        raise ValueError(f"must have at least {_MIN_TOKEN} characters")
-    return value
-
-
-Rate = Annotated[float, BeforeValidator(_number("must be a number from 0 to 1", lambda number: 0 <= number <= 1))]
-Seconds = Annotated[
-    float, BeforeValidator(_number("must be a number of seconds above 0", lambda number: 0 < number < math.inf))
-]
-Switch = Annotated[bool, BeforeValidator(_switch)]
-BrokerUrl = Annotated[SecretStr, AfterValidator(_celery_url(TRANSPORT_ALIASES))]
-ResultUrl = Annotated[SecretStr, AfterValidator(_celery_url(BACKEND_ALIASES))]
-Environment = Annotated[str, AfterValidator(_kept_by_sentry(64, "None"))]
-Release = Annotated[str, AfterValidator(_kept_by_sentry(200, "latest"))]
+ArgumentNames = Annotated[dict[str, str], NoDecode, BeforeValidator(argument_names(CONTEXT_FIELDS))]
 
 
 class Settings(BaseSettings):
@@ -214,7 +98,7 @@ class Settings(BaseSettings):
     )
 
     enabled: Switch = Field(default=True, alias="SENTRY_ENABLED")
-    dsn: Annotated[SecretStr, AfterValidator(_dsn)] | None = Field(default=None, alias="SENTRY_DSN")
+    dsn: SentryDsn | None = Field(default=None, alias="SENTRY_DSN")
     environment: Environment = Field(default="production", alias="SENTRY_ENVIRONMENT")
     sample_rate: Rate = Field(default=1.0, alias="SENTRY_SAMPLE_RATE")
     traces_sample_rate: Rate = Field(default=0.1, alias="SENTRY_TRACES_SAMPLE_RATE")
@@ -225,9 +109,7 @@ class Settings(BaseSettings):
 
     #: The Redis server in which failures are counted for all processes and hosts, to tell what persists from what does
     #: not. By default that of broker or result backend; without any, each process counts by itself.
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
-        default=None, alias="MONITORING_REDIS_URL"
-    )
+    redis_url: RedisUrl | None = Field(default=None, alias="MONITORING_REDIS_URL")
     #: The longest that a failing task waits for that server to connect, and to answer; then its process counts alone
     #: for a while. A server that is far away or speaks TLS needs more. Seconds.
     redis_timeout: Seconds = Field(default=0.05, alias="MONITORING_REDIS_TIMEOUT")
@@ -240,22 +122,16 @@ class Settings(BaseSettings):
     #: The longest a stopping process waits for Sentry to take what is queued. Seconds.
     shutdown_timeout: Seconds = Field(default=2.0, alias="MONITORING_SHUTDOWN_TIMEOUT")
     #: Names of task arguments that mean one of the context's fields: bot=bot_id,pair=symbol.
-    argument_names: Annotated[dict[str, str], NoDecode, BeforeValidator(_argument_names)] = Field(
-        default_factory=dict, alias="MONITORING_ARGUMENT_NAMES"
-    )
+    argument_names: ArgumentNames = Field(default_factory=dict, alias="MONITORING_ARGUMENT_NAMES")
     #: Send the local variables of a task's errors as they are, cleaned of secrets; otherwise what holds one of its
     #: arguments is hidden, except those that make the context.
     task_arguments: Switch = Field(default=False, alias="MONITORING_TASK_ARGUMENTS")
     #: `task.run_time` and `task.queue_wait` for every task; and the tasks (globs) that get none.
     metrics: Switch = Field(default=True, alias="MONITORING_METRICS")
-    metrics_exclude: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
-        default=(), alias="MONITORING_METRICS_EXCLUDE"
-    )
+    metrics_exclude: Words = Field(default=(), alias="MONITORING_METRICS_EXCLUDE")
     #: Cron monitors at Sentry for what beat publishes, made from its schedule; and the entries (globs) that get none.
     crons: Switch = Field(default=True, alias="MONITORING_CRONS")
-    crons_exclude: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
-        default=(), alias="MONITORING_CRONS_EXCLUDE"
-    )
+    crons_exclude: Words = Field(default=(), alias="MONITORING_CRONS_EXCLUDE")
     #: A periodic task that beat publishes later than this is told as a warning. Seconds.
     beat_late_seconds: Seconds = Field(default=5.0, alias="MONITORING_BEAT_LATE_SECONDS")
     #: Watch queues, workers, beat and bots from the workers' main processes; and how often each looks. Seconds.
@@ -266,9 +142,7 @@ class Settings(BaseSettings):
     #: A worker that begins no task for so long, while messages wait, is told as stalled. Seconds.
     stall_seconds: Seconds = Field(default=120.0, alias="MONITORING_STALL_SECONDS")
     #: Bots (globs) and how long each may go without a successful task, in seconds: momentum-1=300,grid-*=3600.
-    bot_budgets: Annotated[dict[str, float], NoDecode, BeforeValidator(_budgets)] = Field(
-        default_factory=dict, alias="MONITORING_BOT_BUDGETS"
-    )
+    bot_budgets: Budgets = Field(default_factory=dict, alias="MONITORING_BOT_BUDGETS")
     #: The most a message header may carry from one attempt to the next. Bytes.
     trail_bytes: int = Field(default=4096, ge=512, le=32768, alias="MONITORING_TRAIL_BYTES")
     #: Where errors wait on disk until Sentry has them; None is `worker-monitoring/spool` in the user's state folder.
@@ -276,7 +150,7 @@ class Settings(BaseSettings):
     #: The most that all processes of a host may keep there together; 0 keeps nothing. Bytes.
     spool_bytes: int = Field(default=256 * 1024 * 1024, ge=0, alias="MONITORING_SPOOL_BYTES")
     #: Opens `POST /api/test/sentry-error` in production to whoever sends it as a bearer token.
-    test_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(default=None, alias="MONITORING_TEST_TOKEN")
+    test_token: Token | None = Field(default=None, alias="MONITORING_TEST_TOKEN")
     #: Lets the SDK say on stderr what it does and what went wrong inside it.
     debug: Switch = Field(default=False, alias="MONITORING_DEBUG")
 
