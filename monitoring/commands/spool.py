@@ -11,8 +11,8 @@ import click
 import sentry_sdk
 
 from monitoring import sdk
+from monitoring.delivery.folders import REASON, REFUSED
 from monitoring.delivery.inventory import LEFT, Kept, inventory
-from monitoring.delivery.spool import REASON, REFUSED
 from monitoring.delivery.transport import WorkerTransport
 from monitoring.settings import Settings, spool_folder
 

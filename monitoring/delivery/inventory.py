@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from monitoring.delivery.spool import REASON, REFUSED, files, held, kind_of, owners
+from monitoring.delivery.folders import REASON, REFUSED, files, held, kind_of, owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,40 +1,23 @@
-"""Where errors wait on disk until Sentry has them: one folder per process, under one per DSN.
-
-    <spool>/<project>-<hash of the DSN>-u<uid>/
-        <pid>-<random>/             a process's own; `lock` in it is held (flock) for as long as the process lives
-            lock
-            <time>.<kind>.<random>.envelope
-        refused/                    what Sentry does not want, each with its `.reason`
-
-A file is a plain envelope: `less` shows it and `sentry-cli send-envelope` sends it. It appears whole or not at all
-(written aside, then renamed). A process that dies lets go of its lock, whatever killed it; then whoever of the same
-user and DSN comes first renames its files into a folder of its own, so that each has one owner at a time.
-"""
+"""Errors on disk until Sentry has them: written, read, removed, refused, taken over. For the layout see `folders`."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import secrets
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from monitoring.delivery.folders import REASON, REFUSED, files, held, make_owned, owners, private, remove_empty
 from monitoring.delivery.forcing import Forcer
 from monitoring.delivery.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-LOCK: Final = "lock"
-REFUSED: Final = "refused"
-SUFFIX: Final = ".envelope"
-REASON: Final = ".reason"
-_NEW: Final = ".new-"
 #: A disk that takes longer for a write, which is to hand it to the kernel, is left alone for a minute.
 SLOW_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 60.0
@@ -174,7 +157,7 @@ class Spool:
 
     def _abandon(self, folder: Path) -> None:
         self._folder = None
-        _remove_folder(folder)
+        remove_empty(folder)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -192,29 +175,11 @@ class Spool:
             if self._closed:
                 raise SpoolError("closed")
             if self._folder is None:
-                self._folder = self._make_folder()
+                if not private(self.root):
+                    raise SpoolError("untrusted")
+                self._folder, self._lock = make_owned(self.root)
+                self._new_folders = (self.root, self.root.parent)
             return self._folder
-
-    def _make_folder(self) -> Path:
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check(self.root)
-        token = f"{os.getpid()}-{secrets.token_hex(4)}"
-        # Locked before others can see it: a folder without a living owner is anybody's.
-        aside, folder = self.root / f"{_NEW}{token}", self.root / token
-        aside.mkdir(mode=0o700)
-        lock = -1
-        try:
-            lock = os.open(aside / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            aside.rename(folder)
-        except BaseException:  # also a task's soft time limit
-            if lock >= 0:
-                os.close(lock)
-            _remove_folder(aside)
-            raise
-        self._lock = lock
-        self._new_folders = (self.root, self.root.parent)
-        return folder
 
     def _write_owned(self, name: str, text: bytes) -> tuple[int, Path]:
         folder = self._own_folder()
@@ -248,82 +213,8 @@ class Spool:
             for path in files(folder):
                 path.rename(self._own_folder() / path.name)
                 moved.append(path.name)
-            _remove_folder(folder)
+            remove_empty(folder)
         return moved
-
-
-def owners(root: Path) -> list[Path]:
-    """Return the folders of all processes, dead or alive."""
-    try:
-        with os.scandir(root) as entries:
-            found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    return [root / name for name in sorted(found) if name != REFUSED and not name.startswith(".")]
-
-
-def files(folder: Path) -> Iterator[Path]:
-    """Yield the envelopes in a folder, oldest first."""
-    try:
-        found = sorted(folder.iterdir())
-    except OSError:
-        return
-    yield from (path for path in found if path.name.endswith(SUFFIX) and not path.name.startswith("."))
-
-
-def name_for(kind: str) -> str:
-    """Return a new name, by which a file is ordered and its kind is known."""
-    return f"{time.time_ns()}.{kind}.{secrets.token_hex(4)}{SUFFIX}"
-
-
-def kind_of(name: str) -> str:
-    """Return which kind of item a file holds, by its name."""
-    parts = name.split(".")
-    return parts[1] if len(parts) > 2 else "event"  # noqa: PLR2004  # time, kind, random
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Hold a folder's lock if its owner is dead; say whether."""
-    try:
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        _remove_folder(folder)  # somebody was killed while removing it; it is empty, or it stays
-        yield False
-        return
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
-    finally:
-        os.close(lock)
-
-
-def _remove_folder(folder: Path) -> None:
-    """Remove a folder without envelopes; one with envelopes stays."""
-    if any(files(folder)):
-        return
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            if path.name.startswith("."):
-                path.unlink()
-        (folder / LOCK).unlink(missing_ok=True)
-        folder.rmdir()
-
-
-def _check(root: Path) -> None:
-    """Refuse a folder that somebody else has put there, before an error's text is written into it."""
-    found = root.lstat()
-    if not root.is_dir() or root.is_symlink() or found.st_uid != os.geteuid():
-        raise SpoolError("untrusted")
-    if found.st_mode & 0o077:
-        root.chmod(0o700)
 
 
 def _write_text(path: Path, text: str) -> None:

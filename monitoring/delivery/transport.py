@@ -18,12 +18,13 @@ from monitoring.delivery import fitting, wire
 from monitoring.delivery.answer import Answer, Verdict, verdict_of
 from monitoring.delivery.connection import Address, Connection
 from monitoring.delivery.counting import CountingTransport
+from monitoring.delivery.folders import kind_of, name_for
 from monitoring.delivery.link import Link
 from monitoring.delivery.losses import CUT, TOLD_BY_SENTRY, UNSPOOLED, count_lost, report_of
 from monitoring.delivery.notices import Notices
 from monitoring.delivery.pooled import PooledConnection
 from monitoring.delivery.sender import Sender
-from monitoring.delivery.spool import Spool, SpoolError, kind_of, name_for
+from monitoring.delivery.spool import Spool, SpoolError
 from monitoring.delivery.waiting import Parcel, parcel_of
 from monitoring.forks import call_after_fork
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from monitoring.delivery import spool as spool_module
+from monitoring.delivery.folders import LOCK, REFUSED, files, kind_of, name_for, owners
 from monitoring.delivery.forcing import FORCE_SECONDS
-from monitoring.delivery.spool import LOCK, REFUSED, Spool, SpoolError, files, kind_of, name_for, owners
+from monitoring.delivery.spool import Spool, SpoolError
 from monitoring.delivery.usage import COUNT_SECONDS
 from tests.harness.polling import wait_until
 
