@@ -6,10 +6,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from sentry_sdk.envelope import Item
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sentry_sdk.envelope import Envelope, Item
+    from sentry_sdk.envelope import Envelope
 
     from monitoring.delivery.losses import Losses
 
@@ -20,6 +22,9 @@ BULK_ENVELOPES: Final = 1000
 BULK_ENTRIES: Final = 50_000
 #: Errors, check-ins and reports that wait in memory alone, because the spool could not take them or is none of theirs.
 URGENT_ENVELOPES: Final = 1000
+
+#: What Sentry recognises when it comes twice. The rest is not repeated after a time-out: it would be counted twice.
+RECOGNISED: Final = frozenset({"event", "transaction", "check_in"})
 
 #: What goes first, whatever else waits.
 URGENT: Final = frozenset({"event", "check_in", "client_report"})
@@ -48,6 +53,11 @@ def parcel_of(envelope: Envelope) -> Parcel:
     """Return an envelope as what waits; its first item says what it is."""
     first = envelope.items[0]
     return Parcel(str(first.type), first.data_category, sum(map(_entries, envelope.items)), envelope)
+
+
+def category_of(kind: str) -> Any:
+    """Return what Sentry counts a kind of item as."""
+    return Item(b"", type=kind).data_category
 
 
 def _entries(item: Item) -> int:
