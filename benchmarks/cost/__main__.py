@@ -3,7 +3,8 @@
 `make bench` takes 15 to 30 minutes and rewrites results, picture and the page's tables. With `BENCH_ARGS=--quick` it
 takes a minute and writes nothing unless `--output` says where. With `--again` it repeats what a busy machine has left
 unclear, and puts it in place: scenes whose ratios are not known to 10 %, fixed rates that were not reached, idle
-workers. With `--soak` it runs 200,000 tasks under this package, to see whether its memory is flat.
+workers. With `--soak` it runs 200,000 tasks under this package, to see whether its memory is flat, and rewrites
+that line of the page.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Ground(Path(folder)) as ground:
         if options.soak:
             _soak(ground, options.tasks or SOAK_TASKS, options.output or RESULTS)
+            if options.output is None:
+                _rewrite_page()
             return
         plan = QUICK if options.quick else FULL
         if options.again:
@@ -114,9 +117,17 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     (output / "cost.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     report.draw(found, output / "cost.svg")
-    if options.output is None and PAGE.exists():
-        soaked = RESULTS / "memory.json"
-        memory = json.loads(soaked.read_text()) if soaked.exists() else None
+    if options.output is None:
+        _rewrite_page()
+
+
+def _rewrite_page() -> None:
+    """Put the results as they are on disk into the documentation."""
+    found, memory = (
+        json.loads(path.read_text()) if path.exists() else None
+        for path in (RESULTS / "cost.json", RESULTS / "memory.json")
+    )
+    if found is not None and PAGE.exists():
         report.rewrite(PAGE, report.markdown(found, memory, "../../benchmarks/results/cost.svg"))
 
 
@@ -177,15 +188,16 @@ def _idle(ground: Ground, plan: Plan) -> dict[str, Any]:
 
 
 def _soak(ground: Ground, tasks: int, output: Path) -> None:
-    points = scenes.soak(ground, tasks=tasks, every=min(tasks, SOAK_EVERY))
-    for done, resident in points:
-        print(f"{done:>8} tasks {resident:>7.1f} MiB")
+    points = []
+    for done, resident in scenes.soak(ground, tasks=tasks, every=min(tasks, SOAK_EVERY)):
+        print(f"{done:>8,} of {tasks:,} tasks {resident:>7.1f} MiB", flush=True)
+        points.append({"tasks": done, "resident_mib": round(resident, 1)})
     output.mkdir(parents=True, exist_ok=True)
     told = {
         "date": datetime.now(UTC).date().isoformat(),
         "command": "make bench BENCH_ARGS=--soak",
         "machine": machine.facts(),
-        "points": [{"tasks": done, "resident_mib": round(resident, 1)} for done, resident in points],
+        "points": points,
     }
     (output / "memory.json").write_text(json.dumps(told, indent=1) + "\n")
 

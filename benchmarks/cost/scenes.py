@@ -243,14 +243,12 @@ def idle(ground: Ground, *, seconds: float, variants: Sequence[Variant] = VARIAN
         }
 
 
-def soak(ground: Ground, *, tasks: int, every: int, variant: Variant = OURS) -> list[tuple[int, float]]:
-    """Return (tasks run, resident MiB) along the way: a leak of one object per task would show."""
+def soak(ground: Ground, *, tasks: int, every: int, variant: Variant = OURS) -> Iterator[tuple[int, float]]:
+    """Yield (tasks run, resident MiB) along the way: a leak of one object per task would show."""
     ground.answers()
-    points: list[tuple[int, float]] = []
     with running(ground, Scene("solo", 0.1, 0.0), [variant]) as [runner]:
         for done in range(0, tasks, every):
             runner.publish(every)
             runner.hand_over()
             runner.drain(every)
-            points.append((done + every, machine.resident_bytes(runner.worker.pid) / 2**20))
-    return points
+            yield done + every, machine.resident_bytes(runner.worker.pid) / 2**20

@@ -24,15 +24,20 @@ MEMORY = {
 }
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the smallest bench there is, once, and return where it wrote."""
-    folder = tmp_path_factory.mktemp("bench")
-    command = [sys.executable, "-m", "benchmarks.cost", "--quick", "--tasks", str(TASKS), "--output", str(folder)]
+def bench(folder: Path, mode: str) -> str:
+    """Run the smallest bench of its kind that there is, and return what it said."""
+    command = [sys.executable, "-m", "benchmarks.cost", mode, "--tasks", str(TASKS), "--output", str(folder)]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "delivered / sampled" in done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run it once, and return where it wrote."""
+    folder = tmp_path_factory.mktemp("bench")
+    assert "delivered / sampled" in bench(folder, "--quick")
     return folder
 
 
@@ -91,6 +96,16 @@ def test_page_gets_the_new_tables_and_keeps_its_words(tmp_path: Path, results: d
     assert "\nold\n" not in text
     assert "100.0 MiB after 10, 101.0 MiB after 20; 101.0 MiB in the end" in text
     assert all(variant.label in text for variant in VARIANTS)
+
+
+def test_a_soak_says_how_far_it_is_and_writes_the_memory_of_the_worker(tmp_path: Path) -> None:
+    """Two hundred thousand tasks take minutes, in which somebody wants to know that it goes on."""
+    said = bench(tmp_path, "--soak")
+    told = json.loads((tmp_path / "memory.json").read_text())
+    assert [point["tasks"] for point in told["points"]] == [TASKS]
+    resident = told["points"][0]["resident_mib"]
+    assert 20 < resident < 1000
+    assert f"{TASKS} of {TASKS} tasks {resident:>7.1f} MiB" in said
 
 
 def test_an_interval_narrows_with_more_rounds_and_ignores_one_wild_round() -> None:
