@@ -15,7 +15,7 @@ from monitoring.breadcrumbs import AttemptRecord, numbered
 from monitoring.crons.periodic import Periodic  # noqa: TC001  # a dataclass's field
 from monitoring.latency import MILLISECONDS, Clock, elapsed_ms, iso_time, rounded
 from monitoring.scrubbing import scrub_text
-from monitoring.signals import destination, tracing
+from monitoring.signals import destination, sampling, tracing
 from monitoring.signals.arguments import conceal
 
 if TYPE_CHECKING:
@@ -84,8 +84,10 @@ class Attempt:
     handled_before: BaseException | None
     #: Its own, in force from its start to its end.
     scopes: AttemptScopes = field(init=False)
-    #: Known beforehand when the message says that nobody samples its trace.
+    #: Known beforehand when nobody samples its trace.
     trace_id: str | None = field(default=None, init=False)
+    #: Set if its message names no trace: the one that begins with it.
+    new_trace_id: str | None = field(default=None, init=False)
     trace: tracing.Trace | None = field(default=None, init=False)
     #: Set for as long as it is sampled and nobody has looked at its scopes: then its trace need not be built.
     untouched: Untouched | None = field(default=None, init=False)
@@ -117,7 +119,7 @@ class Attempt:
     @property
     def trace_headers(self) -> dict[str, str]:
         """Return what says which trace the attempt continues."""
-        return dict(self.parent_trace or tracing.headers_in(self.request.__dict__))
+        return dict(self.parent_trace or sampling.headers_in(self.request.__dict__))
 
     def looked(self) -> None:
         """Have the trace that was put off, because somebody looks at the scopes."""
@@ -169,6 +171,7 @@ class Attempt:
         scope.set_tags(self.tags())
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)
+        tracing.decide(scope, self.new_trace_id, unsampled=self.trace_id is not None)
 
     def tell_current(self, scope: Scope) -> None:
         """Fill the current scope: it takes its place in the trace from the isolation scope."""

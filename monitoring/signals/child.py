@@ -20,7 +20,7 @@ from monitoring.context import NOTHING, ArgumentNames, TradingContext
 from monitoring.crons import periodic
 from monitoring.crons.tardiness import Tardiness
 from monitoring.latency import MILLISECONDS, Clock, SlowTasks
-from monitoring.signals import tracing, untouched
+from monitoring.signals import sampling, tracing, untouched
 from monitoring.signals.attempt import (
     KEY,
     OUTCOMES,
@@ -90,7 +90,7 @@ class Child:
         )
         attempt.scopes = scopes = AttemptScopes(attempt)
         said[KEY] = attempt
-        attempt.trace_id = tracing.unsampled_trace(scopes.client, parent_trace or said)
+        attempt.trace_id, attempt.new_trace_id = sampling.known_beforehand(scopes.client, parent_trace or said)
         if attempt.trace_id is None:
             if not request.is_eager:
                 attempt.untouched = untouched.sampled_by_message(scopes.client, attempt.trace_headers)

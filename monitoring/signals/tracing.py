@@ -5,11 +5,9 @@ Sampling is decided before anything is built: an unsampled attempt has a place i
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import sentry_sdk
@@ -19,15 +17,12 @@ from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME, Sp
 # Private, but the one place that knows the SDK's rules: parent first, then the rate, less under backpressure.
 from sentry_sdk.tracing_utils import Baggage, _make_sampling_decision, has_span_streaming_enabled
 
-from monitoring.delivery.counting import categories_of_trace
-from monitoring.delivery.transport import WorkerTransport
-from monitoring.signals import message
+from monitoring.signals import sampling
 from monitoring.spans import ORIGIN, AnySpan, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sentry_sdk.client import BaseClient
     from sentry_sdk.scope import Scope
 
 TASK_OP: Final = "queue.task.celery"
@@ -83,68 +78,6 @@ class StreamTrace:
         self.segment.end()
 
 
-def unsampled_trace(client: BaseClient, request: Mapping[str, Any]) -> str | None:
-    """Return the id of a trace that the message itself says nobody samples; None: it has to be found out.
-
-    That is most messages, and for them no scope need be filled, no baggage read and no span made.
-    """
-    told = request.get(SENTRY_TRACE_HEADER_NAME) or message.header(request, SENTRY_TRACE_HEADER_NAME)
-    found = _UNSAMPLED(told) if type(told) is str else None
-    if found is None:
-        return None
-    rules = _rules(client)
-    if rules.decides_on_each or not (rules.continues_all or continues(client, headers_in(request))):
-        return None
-    rules.count_unsampled()
-    return found[1]
-
-
-_UNSAMPLED: Final = re.compile("([0-9a-f]{32})-[0-9a-f]{16}-0").fullmatch
-_ORG: Final = re.compile(r"(?:^|,)\s*sentry-org_id=([^,;\s]*)")
-
-
-def headers_in(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a received message says of the trace that it continues."""
-    names = (SENTRY_TRACE_HEADER_NAME, BAGGAGE_HEADER_NAME)
-    return {name: value for name in names if isinstance(value := message.header(request, name), str)}
-
-
-def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
-    """Say whether a trace is surely to be continued: the SDK may refuse that of another organisation."""
-    rules = _rules(client)
-    if rules.continues_all:
-        return True
-    told = _ORG.search(headers.get(BAGGAGE_HEADER_NAME, ""))
-    return told is not None and told[1] == rules.organisation
-
-
-class _Rules(NamedTuple):
-    """Hold what a client's options say of traces that come with messages."""
-
-    #: An application that decides on each does so whatever a message says.
-    decides_on_each: bool
-    organisation: str | None
-    continues_all: bool
-    #: Counts a trace that a message says nobody samples.
-    count_unsampled: Callable[[], object]
-
-
-@lru_cache(maxsize=1)  # a process has one client
-def _rules(client: BaseClient) -> _Rules:
-    options, own, transport = client.options, client.parsed_dsn.org_id if client.parsed_dsn else None, client.transport
-    continues_all = own is None and not options["strict_trace_continuation"]
-    count: Callable[[], object] = partial(_lose_trace, client, "sample_rate")
-    if isinstance(transport, WorkerTransport):
-        count = transport.unsampled.count
-    return _Rules(callable(options["traces_sampler"]), own, continues_all, count)
-
-
-def _lose_trace(client: BaseClient, reason: str) -> None:
-    if client.transport is not None:
-        for category in categories_of_trace(client.options):
-            client.transport.record_lost_event(reason, data_category=category)
-
-
 def begin(
     name: str, celery_job: Mapping[str, Any], data: Callable[[], Mapping[str, Any]], late_ms: float = 0.0
 ) -> Trace | None:
@@ -153,13 +86,12 @@ def begin(
     `late_ms` is how long ago they began.
     """
     client, isolation = sentry_sdk.get_client(), sentry_sdk.get_isolation_scope()
-    rules = _rules(client)
-    if not rules.decides_on_each:
+    if not sampling.rules(client).on_each:
         sampled, _, _, reason = _make_sampling_decision(name, None, isolation)
         if not sampled:
             # What this attempt publishes is unsampled as well; see `propagation_headers`.
             isolation.get_active_propagation_context().parent_sampled = False
-            _lose_trace(client, reason or "sample_rate")
+            sampling.lose_trace(client, reason or "sample_rate")
             return None
     began = Began(
         datetime.now(UTC) - timedelta(milliseconds=late_ms), time.perf_counter_ns() - round(late_ms * NANOSECONDS)
@@ -180,6 +112,15 @@ def join(scope: Scope, name: str) -> None:
     scope._span = None  # noqa: SLF001  # the one slot that both lifecycles share
     scope.set_transaction_name(name, source=SOURCE)
     scope._propagation_context = None  # noqa: SLF001  # what it inherits is the process's, and would go first
+
+
+def decide(isolation: Scope, new_trace_id: str | None, *, unsampled: bool) -> None:
+    """Let what was known beforehand hold for all that an attempt produces, and for what it publishes."""
+    propagation = isolation.get_active_propagation_context()
+    if new_trace_id is not None:
+        propagation.trace_id = new_trace_id
+    if unsampled:
+        propagation.parent_sampled = False
 
 
 def _begin_static(

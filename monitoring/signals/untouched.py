@@ -7,8 +7,6 @@ more than that is at play, it is left to the SDK.
 
 from __future__ import annotations
 
-import os
-import random
 import re
 import time
 from dataclasses import dataclass, field
@@ -25,7 +23,8 @@ from monitoring import metrics, scrubbing, transactions
 from monitoring.delivery.transport import WorkerTransport
 from monitoring.latency import iso_moment
 from monitoring.signals import written
-from monitoring.signals.tracing import continues
+from monitoring.signals.ids import new_id
+from monitoring.signals.sampling import continues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,14 +36,6 @@ if TYPE_CHECKING:
 _SAMPLED: Final = re.compile("([0-9a-f]{32})-([0-9a-f]{16})-1")
 _BAGGAGE_PREFIX: Final = "sentry-"
 
-#: Not of the SDK's: it asks the kernel for each, and an application that seeds `random` would get the same ids again.
-_ids: Final = random.Random()  # noqa: S311  # names, not secrets
-os.register_at_fork(after_in_child=_ids.seed)
-
-
-def _new_id(digits: int) -> str:
-    return f"{_ids.getrandbits(4 * digits):0{digits}x}"
-
 
 @dataclass(slots=True)
 class Untouched:
@@ -53,7 +44,7 @@ class Untouched:
     trace_id: str
     parent_span_id: str
     baggage: str
-    span_id: str = field(default_factory=partial(_new_id, 16))
+    span_id: str = field(default_factory=partial(new_id, 16))
 
 
 def sampled_by_message(client: BaseClient, headers: Mapping[str, str]) -> Untouched | None:
@@ -84,7 +75,7 @@ def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
 
 def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, client: BaseClient) -> Envelope | None:
     times = written.Times(attempt.received.started, attempt.started_at, attempt.ended_at or now, now)
-    ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, _new_id(16))
+    ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, new_id(16))
     headers: Any = {"sent_at": iso_moment(time.time()), "trace": _shared(place.baggage)}
     if has_span_streaming_enabled(client.options):
         spans = written.spans(attempt, outcome, times, ids)
@@ -93,7 +84,7 @@ def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, clie
         envelope = Envelope(headers=headers)
         envelope.add_item(Item(spans.encode(), type="span", content_type=_SPANS, headers={"item_count": 2}))
         return envelope
-    headers["event_id"] = event_id = _new_id(32)
+    headers["event_id"] = event_id = new_id(32)
     transaction = written.transaction(attempt, outcome, times, ids, event_id)
     if transaction is None:
         return None

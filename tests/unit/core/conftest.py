@@ -15,6 +15,7 @@ from celery.utils.dispatch import Signal
 from sentry_sdk.integrations import logging as sdk_logging
 
 import monitoring
+from monitoring.signals.scopes import LazyScope
 from tests.harness import judges
 from tests.harness.sentry import Sentry
 
@@ -98,3 +99,17 @@ def app() -> Iterator[Celery]:
     yield made
     made.close()
     _tls.current_app = before
+
+
+@pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> list[LazyScope]:
+    """List the scopes that were filled."""
+    scopes: list[LazyScope] = []
+    real = LazyScope._fill
+
+    def fill(self: LazyScope) -> None:
+        scopes.append(self)
+        real(self)
+
+    monkeypatch.setattr(LazyScope, "_fill", fill)
+    return scopes

@@ -45,14 +45,18 @@ def run(  # noqa: PLR0913  # what a message may say
     app: Celery,
     body: Body,
     *,
-    sampled: str = "-0",
+    sampled: str | None = "-0",
+    trace_id: str = TRACE,
     baggage: str = "",
     retries: int = 0,
     name: str = "core.trade",
     args: tuple[Any, ...] = ARGS,
     redelivered: bool = False,
 ) -> str:
-    """Run an attempt in this process as a worker does, of a task that does `body`; return the task's id."""
+    """Run an attempt in this process as a worker does, of a task that does `body`; return the task's id.
+
+    `sampled` is what its message says of the decision: "" for none, and None is a message without a trace.
+    """
 
     def trade(bot_id: str, exchange: str, symbol: str) -> object:
         return body_of[app]()
@@ -61,7 +65,9 @@ def run(  # noqa: PLR0913  # what a message may say
     task = app.tasks.get(name) or app.task(trade, name=name, ignore_result=True, shared=False)
     app.finalize()
     task_id = str(uuid4())
-    headers = {"sentry-trace": f"{TRACE}-{TRACE[:16]}{sampled}", "baggage": baggage}
+    headers: dict[str, str] = {}
+    if sampled is not None:
+        headers |= {"sentry-trace": f"{trace_id}-{TRACE[:16]}{sampled}", "baggage": baggage}
     headers[message.HEADER] = message.Carried(time.time(), time.time()).encoded(4096)
     request = {
         "id": task_id,
@@ -99,20 +105,6 @@ def measured(sentry: Sentry, count: int) -> list[dict[str, Any]]:
 def told_by(isolation: Callable[[Scope], None], current: Callable[[Scope], None] = lambda _: None) -> Any:
     """Return an owner of scopes that tells them so."""
     return SimpleNamespace(tell_isolation=isolation, tell_current=current, looked=lambda: None)
-
-
-@pytest.fixture
-def filled(monkeypatch: pytest.MonkeyPatch) -> list[LazyScope]:
-    """List the scopes that were filled."""
-    scopes: list[LazyScope] = []
-    real = LazyScope._fill
-
-    def fill(self: LazyScope) -> None:
-        scopes.append(self)
-        real(self)
-
-    monkeypatch.setattr(LazyScope, "_fill", fill)
-    return scopes
 
 
 def test_a_success_that_says_nothing_fills_no_scope_and_is_measured_whole(

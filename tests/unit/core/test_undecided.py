@@ -1,0 +1,137 @@
+"""A message whose sender has not decided whether its trace is sampled: beat's, a script's, a stranger's."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sentry_sdk
+from celery import Celery, signals
+from sentry_sdk.tracing_utils import _make_sampling_decision
+
+import monitoring
+from monitoring.signals import ids, sampling
+from monitoring.signals.scopes import LazyScope
+from tests.harness.sentry import Sentry
+from tests.unit.core.conftest import Start
+from tests.unit.core.test_cheap_attempts import TOLD, TRACE, measured, run, told
+
+#: What a message may say of the decision: nothing, or not even which trace it belongs to.
+UNDECIDED = ["", None]
+
+
+@pytest.fixture
+def published() -> Iterator[list[dict[str, Any]]]:
+    """List the headers of what is published."""
+    seen: list[dict[str, Any]] = []
+
+    def see(headers: dict[str, Any], **_: object) -> None:
+        seen.append(headers)
+
+    signals.before_task_publish.connect(see)
+    yield seen
+    signals.before_task_publish.disconnect(see)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-9])
+@pytest.mark.parametrize("sampled", UNDECIDED)
+def test_what_is_left_out_fills_no_scope_and_is_measured_and_counted(  # noqa: PLR0913, PLR0917  # fixtures
+    sentry: Sentry, start: Start, app: Celery, filled: list[LazyScope], sampled: str | None, rate: float
+) -> None:
+    """It costs no more than a task about which its sender has decided."""
+    start(traces_sample_rate=rate)
+    run(app, lambda: None, sampled=sampled)
+    metrics = measured(sentry, 1)
+    assert not filled
+    assert {metric["name"] for metric in metrics} == {"task.run_time", "task.queue_wait"}
+    assert all(told(metric) == {**TOLD, "outcome": "success"} for metric in metrics)
+    (trace_id,) = {metric["trace_id"] for metric in metrics}
+    assert len(trace_id) == len(TRACE)
+    assert (trace_id == TRACE) is (sampled is not None)
+    assert sentry.lost()["sample_rate", "transaction"] == sentry.lost()["sample_rate", "span"] == 1
+
+
+@pytest.mark.parametrize("sampled", UNDECIDED)
+def test_whatever_it_produces_is_in_one_trace(
+    sentry: Sentry, start: Start, app: Celery, published: list[dict[str, Any]], sampled: str | None
+) -> None:
+    """Its error, its metrics, and what it publishes, for which the decision holds as well."""
+    start()
+
+    def body() -> None:
+        app.send_task("core.child")
+        monitoring.capture_message("no margin")
+
+    run(app, body, sampled=sampled)
+    metrics = measured(sentry, 1)
+    (event,) = sentry.wait_for("event", 1)
+    (headers,) = published
+    trace_id = event["contexts"]["trace"]["trace_id"]
+    assert (trace_id == TRACE) is (sampled is not None)
+    assert {metric["trace_id"] for metric in metrics} == {trace_id}
+    assert headers["sentry-trace"].startswith(f"{trace_id}-")
+    assert headers["sentry-trace"].endswith("-0")
+
+
+@pytest.mark.parametrize("lifecycle", ["static", "stream"])
+def test_a_new_trace_is_sampled_at_the_rate(sentry: Sentry, start: Start, app: Celery, lifecycle: str) -> None:
+    """The SDK decides once more about what is not left out: by the same trace, so that it agrees."""
+    start(traces_sample_rate=0.5, trace_lifecycle=lifecycle)
+    ids._ids.seed(1)
+    for _ in range(200):
+        run(app, lambda: None, sampled=None)
+    monitoring.flush()
+    stream = lifecycle == "stream"
+    whole = sentry.spans(lambda span: span["is_segment"]) if stream else sentry.transactions()
+    assert 70 < len(whole) < 130
+    assert len(whole) + sentry.lost()["sample_rate", "span" if stream else "transaction"] == 200
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("told_rand", [None, 0.1, 0.5, 1.5, "x"])
+def test_the_decision_is_the_sdks(start: Start, rate: float, told_rand: object) -> None:
+    """Another process that sees the same trace decides the same, whichever of us is asked."""
+    start(traces_sample_rate=rate)
+    client, chance = sentry_sdk.get_client(), random.Random(1)
+    for _ in range(100):
+        trace_id = f"{chance.getrandbits(128):032x}"
+        baggage = f"sentry-trace_id={trace_id}" + (f",sentry-sample_rand={told_rand}" if told_rand is not None else "")
+        headers = {"sentry-trace": f"{trace_id}-{TRACE[:16]}", "baggage": baggage}
+        with sentry_sdk.isolation_scope() as scope:
+            scope.generate_propagation_context(headers)
+            scope.get_active_propagation_context()
+            wanted, *_ = _make_sampling_decision("core.trade", None, scope)
+        unsampled, new = sampling.known_beforehand(client, headers)
+        assert new is None
+        if told_rand in {1.5, "x"} and rate:  # what nobody has written is left to the SDK
+            assert unsampled is None
+        else:
+            assert unsampled == (None if wanted else trace_id)
+
+
+@pytest.mark.parametrize("sampled", UNDECIDED)
+def test_an_application_that_decides_on_each_is_asked(
+    sentry: Sentry, start: Start, app: Celery, sampled: str | None
+) -> None:
+    """`traces_sampler` goes before any rate."""
+    asked: list[Any] = []
+
+    def decide(context: dict[str, Any]) -> float:
+        asked.append(context["celery_job"]["task"])
+        return 1.0
+
+    start(options={"traces_sampler": decide})
+    run(app, lambda: None, sampled=sampled)
+    monitoring.flush()
+    assert len(sentry.wait_for("transaction", 1)) == 1
+    assert set(asked) == {"core.trade"}
+
+
+def test_a_trace_of_another_organisation_begins_anew(sentry: Sentry, start: Start, app: Celery) -> None:
+    """What the SDK would not continue is not continued because nobody has decided about it."""
+    start(options={"org_id": "1"})
+    run(app, lambda: None, sampled="", baggage=f"sentry-trace_id={TRACE},sentry-org_id=2")
+    run(app, lambda: None, sampled="", baggage=f"sentry-trace_id={TRACE},sentry-org_id=1")
+    foreign, own = (metric["trace_id"] for metric in measured(sentry, 2)[::2])
+    assert foreign != TRACE
+    assert own == TRACE
