@@ -90,10 +90,14 @@ class Child:
         )
         attempt.scopes = scopes = AttemptScopes(attempt)
         said[KEY] = attempt
-        attempt.trace_id, attempt.new_trace_id = sampling.known_beforehand(scopes.client, parent_trace or said)
-        if attempt.trace_id is None:
-            if not request.is_eager:
-                attempt.untouched = untouched.sampled_by_message(scopes.client, attempt.trace_headers)
+        known = sampling.known_beforehand(scopes.client, parent_trace or said)
+        if known is not None and known.parent_span_id is None:
+            attempt.new_trace_id = known.trace_id
+        if known is not None and not known.sampled:
+            attempt.trace_id = known.trace_id
+        else:
+            if known is not None and not request.is_eager:
+                attempt.untouched = untouched.place_of(scopes.client, known, attempt.trace_headers)
             if attempt.untouched is None:
                 with undisturbed:
                     attempt.trace = attempt.traced()

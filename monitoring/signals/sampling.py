@@ -21,59 +21,64 @@ if TYPE_CHECKING:
 
     from sentry_sdk.client import BaseClient
 
-#: The id of a trace that surely nobody samples; and the id of one that begins with the attempt. Each is None elsewhere.
-Beforehand = tuple[str | None, str | None]
+
+class Known(NamedTuple):
+    """Say what is known of an attempt's trace before any of it is built."""
+
+    trace_id: str
+    #: None if the trace begins with the attempt, because its message names none.
+    parent_span_id: str | None
+    sampled: bool
+    #: The number from 0 to 1 by which that is decided, where its sender has not.
+    rand: str | None
 
 
-def known_beforehand(client: BaseClient, request: Mapping[str, object]) -> Beforehand:
-    """Say what is known of an attempt's trace by its message and by the client's options; count it if it is left out.
+def known_beforehand(client: BaseClient, request: Mapping[str, object]) -> Known | None:
+    """Say what is known by an attempt's message and its client's options; None if that is for the SDK to find out.
 
-    Most traces are, and for them no scope need be filled, no baggage read and no span made. Beat, a script and a
-    producer without Sentry leave the decision to whoever runs the task: to us. It is the one that the SDK would make.
+    A trace that nobody samples is counted. Most are such, and for them no scope need be filled and no span made. Beat,
+    a script and a producer without Sentry leave the decision to us; it is the one that the SDK would make.
     """
     told = request.get(SENTRY_TRACE_HEADER_NAME) or message.header(request, SENTRY_TRACE_HEADER_NAME)
     decides = rules(client)
     if decides.on_each:
-        return _NOTHING
+        return None
     if told is None:
-        return _of_new_trace(decides)
-    found = _TRACE(told) if type(told) is str else None
-    if found is None or found[2] == _SAMPLED:
-        return _NOTHING
-    if not (decides.continues_all or continues(client, headers_in(request))):
-        return _NOTHING
-    if found[2] is None and not _left_out(found[1], decides.rate, message.header(request, BAGGAGE_HEADER_NAME)):
-        return _NOTHING
-    decides.count_unsampled()
-    return found[1], None
+        known = _drawn(new_id(32), None, decides.rate, None)
+    else:
+        found = _TRACE(told) if type(told) is str else None
+        if found is None or not (decides.continues_all or continues(client, headers_in(request))):
+            return None
+        trace_id, parent_span_id, sampled = found.groups()
+        if sampled is not None:
+            known = Known(trace_id, parent_span_id, sampled == "1", None)
+        else:
+            known = _drawn(trace_id, parent_span_id, decides.rate, message.header(request, BAGGAGE_HEADER_NAME))
+    if known is not None and not known.sampled:
+        decides.count_unsampled()
+    return known
 
 
-_NOTHING: Final = (None, None)
-_TRACE: Final = re.compile("([0-9a-f]{32})-[0-9a-f]{16}(-[01])?").fullmatch
-_SAMPLED: Final = "-1"
+_TRACE: Final = re.compile("([0-9a-f]{32})-([0-9a-f]{16})(?:-([01]))?").fullmatch
 _RAND: Final = re.compile(r"(?:^|,)\s*sentry-sample_rand=([^,;\s]*)")
 _ORG: Final = re.compile(r"(?:^|,)\s*sentry-org_id=([^,;\s]*)")
 
 
-def _of_new_trace(decides: Rules) -> Beforehand:
-    trace_id = new_id(32)
-    if not _left_out(trace_id, decides.rate, None):
-        return None, trace_id
-    decides.count_unsampled()
-    return trace_id, trace_id
-
-
-def _left_out(trace_id: str, rate: float | None, baggage: object) -> bool:
-    """Say whether a trace about which nobody has decided is surely not sampled. With a full queue even fewer are."""
+def _drawn(trace_id: str, parent_span_id: str | None, rate: float | None, baggage: object) -> Known | None:
+    """Decide about a trace where its sender has not; None if that is for the SDK."""
+    if rate is None:
+        return None
     if not rate:
-        return rate is not None
+        return Known(trace_id, parent_span_id, sampled=False, rand=None)
     told = _RAND.search(baggage) if type(baggage) is str else None
     if told is None:
-        return _generate_sample_rand(trace_id) >= rate
-    try:
-        return rate <= float(told[1]) < 1  # beyond that the SDK draws another one
-    except ValueError:
-        return False
+        drawn = _generate_sample_rand(trace_id)
+        return Known(trace_id, parent_span_id, drawn < rate, f"{drawn:.6f}")
+    # One that is none, the SDK would draw anew.
+    return Known(trace_id, parent_span_id, float(told[1]) < rate, told[1]) if _A_SHARE(told[1]) else None
+
+
+_A_SHARE: Final = re.compile(r"0(?:\.[0-9]{1,12})?").fullmatch
 
 
 def headers_in(request: Mapping[str, object]) -> dict[str, str]:
@@ -88,7 +93,9 @@ def continues(client: BaseClient, headers: Mapping[str, str]) -> bool:
     if decides.continues_all:
         return True
     told = _ORG.search(headers.get(BAGGAGE_HEADER_NAME, ""))
-    return told is not None and told[1] == decides.organisation
+    if told is None:
+        return not decides.strict or decides.organisation is None
+    return told[1] == decides.organisation
 
 
 class Rules(NamedTuple):
@@ -99,6 +106,8 @@ class Rules(NamedTuple):
     #: The share of traces to sample where nobody has decided; None where that is not for us to say.
     rate: float | None
     organisation: str | None
+    #: Whether both have to name it, or neither.
+    strict: bool
     continues_all: bool
     #: Counts a trace that nobody samples.
     count_unsampled: Callable[[], object]
@@ -109,6 +118,7 @@ def rules(client: BaseClient) -> Rules:
     """Return what holds for a client, read once."""
     options, transport = client.options, client.transport
     own, rate = client.parsed_dsn.org_id if client.parsed_dsn else None, options["traces_sample_rate"]
+    strict = bool(options["strict_trace_continuation"])
     is_share = has_tracing_enabled(options) and type(rate) in {int, float} and 0 <= rate <= 1
     count: Callable[[], object] = partial(lose_trace, client, "sample_rate")
     if isinstance(transport, WorkerTransport):
@@ -117,7 +127,8 @@ def rules(client: BaseClient) -> Rules:
         on_each=callable(options["traces_sampler"]),
         rate=rate if is_share else None,
         organisation=own,
-        continues_all=own is None and not options["strict_trace_continuation"],
+        strict=strict,
+        continues_all=own is None and not strict,
         count_unsampled=count,
     )
 

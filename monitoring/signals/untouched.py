@@ -1,4 +1,4 @@
-"""Which attempts need no trace to be built: sampled, by a message that says all there is to know, and never looked at.
+"""Which attempts need no trace to be built: known to be sampled, with all there is to know, and never looked at.
 
 Most tasks leave no span, no breadcrumb and no error, and what is sent of them is the same but for ids, times and names.
 To have it built, merged, scrubbed and encoded costs twenty times what it takes to write it down (see `written`). Where
@@ -7,7 +7,6 @@ more than that is at play, it is left to the SDK.
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
 from sentry_sdk.envelope import Envelope, Item
-from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME
+from sentry_sdk.tracing import BAGGAGE_HEADER_NAME
 from sentry_sdk.tracing_utils import has_span_streaming_enabled, has_tracing_enabled
 from sentry_sdk.utils import capture_internal_exceptions
 
@@ -24,7 +23,6 @@ from monitoring.delivery.transport import WorkerTransport
 from monitoring.latency import iso_moment
 from monitoring.signals import written
 from monitoring.signals.ids import new_id
-from monitoring.signals.sampling import continues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +30,8 @@ if TYPE_CHECKING:
     from sentry_sdk.client import BaseClient
 
     from monitoring.signals.attempt import Attempt
+    from monitoring.signals.sampling import Known
 
-_SAMPLED: Final = re.compile("([0-9a-f]{32})-([0-9a-f]{16})-1")
 _BAGGAGE_PREFIX: Final = "sentry-"
 
 
@@ -42,21 +40,22 @@ class Untouched:
     """Hold the place in its trace of an attempt that is sampled, and that nobody has looked at so far."""
 
     trace_id: str
-    parent_span_id: str
+    parent_span_id: str | None
     baggage: str
+    #: The number by which that was decided, where its sender has not.
+    rand: str | None
     span_id: str = field(default_factory=partial(new_id, 16))
 
 
-def sampled_by_message(client: BaseClient, headers: Mapping[str, str]) -> Untouched | None:
-    """Return the place in the trace that a message names, if it says all there is to know; else None."""
-    found = _SAMPLED.fullmatch(headers.get(SENTRY_TRACE_HEADER_NAME, ""))
-    if found is None:
-        return None
+def place_of(client: BaseClient, known: Known, headers: Mapping[str, str]) -> Untouched | None:
+    """Return the place of an attempt that is known to be sampled, if that is all there is to know; else None."""
     baggage = headers.get(BAGGAGE_HEADER_NAME, "")
     # Without that number the SDK draws one, and with a full queue it samples less.
-    if "sentry-sample_rand=" not in baggage or not _is_plain(client) or not cast("Any", client.transport).is_healthy():
+    if known.rand is None and "sentry-sample_rand=" not in baggage:
         return None
-    return Untouched(found[1], found[2], baggage) if continues(client, headers) else None
+    if not _is_plain(client) or not cast("Any", client.transport).is_healthy():
+        return None
+    return Untouched(known.trace_id, known.parent_span_id, baggage, known.rand)
 
 
 def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
@@ -76,7 +75,7 @@ def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
 def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, client: BaseClient) -> Envelope | None:
     times = written.Times(attempt.received.started, attempt.started_at, attempt.ended_at or now, now)
     ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, new_id(16))
-    headers: Any = {"sent_at": iso_moment(time.time()), "trace": _shared(place.baggage)}
+    headers: Any = {"sent_at": iso_moment(time.time()), "trace": _shared(place, attempt.task.name, client)}
     if has_span_streaming_enabled(client.options):
         spans = written.spans(attempt, outcome, times, ids)
         if spans is None:
@@ -124,8 +123,31 @@ def _is_untreated(client: BaseClient) -> bool:
     return not metrics.tells_users(client) and options["before_send_span"] is scrubbing.scrub_span
 
 
-def _shared(baggage: str) -> dict[str, str]:
-    """Read what all of a trace's transactions share, as the SDK does."""
+def _shared(place: Untouched, name: str, client: BaseClient) -> dict[str, str]:
+    """Return what all of a trace's transactions share, as the SDK does: what came with the message, or begins here."""
+    shared = _read(place.baggage)
+    if place.rand is None:
+        return shared
+    options, dsn = client.options, client.parsed_dsn
+    rate = str(float(options["traces_sample_rate"]))
+    if shared:
+        shared.setdefault("sample_rand", place.rand)
+        return shared if has_span_streaming_enabled(options) else {**shared, "sample_rate": rate}
+    told = {
+        "trace_id": place.trace_id,
+        "sample_rand": place.rand,
+        "environment": options["environment"],
+        "release": options["release"],
+        "public_key": dsn.public_key if dsn is not None else None,
+        "org_id": dsn.org_id if dsn is not None else None,
+        "transaction": name,
+        "sample_rate": rate,
+        "sampled": "true",
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _read(baggage: str) -> dict[str, str]:
     shared = {}
     for item in baggage.split(","):
         key, equals, value = item.strip().partition("=")

@@ -37,7 +37,8 @@ class Ids(NamedTuple):
     """Name the two spans of an attempt and their trace, in hexadecimal."""
 
     trace: str
-    parent: str
+    #: None for a trace that begins with the attempt.
+    parent: str | None
     segment: str
     processing: str
 
@@ -64,10 +65,11 @@ def transaction(attempt: Attempt, outcome: str, times: Times, ids: Ids, event_id
         return None
     started, ended, done = map(iso_moment, times.wall)
     thread, name = _thread(), _spelled(attempt.task.name)
+    parent = f'"{ids.parent}"' if ids.parent is not None else "null"
     return (
         f'{{{around[0]}"type":"transaction","transaction":{name},"transaction_info":{{"source":"{SOURCE}"}},'
         f'"contexts":{{{around[1]}"trace":{{"trace_id":"{ids.trace}","span_id":"{ids.segment}",'
-        f'"parent_span_id":"{ids.parent}","op":"{TASK_OP}","description":null,"origin":"{ORIGIN}","status":"ok",'
+        f'"parent_span_id":{parent},"op":"{TASK_OP}","description":null,"origin":"{ORIGIN}","status":"ok",'
         f'"data":{_object(thread)}}},"celery":{_object(attempt.celery_context())}}},"tags":{tags},"measurements":{{}},'
         f'"timestamp":"{done}","start_timestamp":"{started}",'
         f'"spans":[{{"trace_id":"{ids.trace}","span_id":"{ids.processing}","parent_span_id":"{ids.segment}",'
@@ -86,6 +88,7 @@ def spans(attempt: Attempt, outcome: str, times: Times, ids: Ids) -> str | None:
         return None
     started, ended, done = times.wall
     thread, name = _thread(), _spelled(attempt.task.name)
+    parent = f'"parent_span_id":"{ids.parent}",' if ids.parent is not None else ""
     both = f'"sentry.segment.id":{_attribute(ids.segment)},"sentry.segment.name":{_attribute(attempt.task.name)},{told}'
     return (
         f'{{"version":2,"items":[{{"trace_id":"{ids.trace}","span_id":"{ids.processing}","name":{name},"status":"ok",'
@@ -93,7 +96,7 @@ def spans(attempt: Attempt, outcome: str, times: Times, ids: Ids) -> str | None:
         f'"parent_span_id":"{ids.segment}","attributes":{{{_LIFECYCLE},"sentry.op":{_attribute(PROCESS_OP)},'
         f"{_attributes({**thread, **attempt.process_data()})}{both}}}}},"
         f'{{"trace_id":"{ids.trace}","span_id":"{ids.segment}","name":{name},"status":"ok","is_segment":true,'
-        f'"start_timestamp":{started:.6f},"end_timestamp":{done:.6f},"parent_span_id":"{ids.parent}",'
+        f'"start_timestamp":{started:.6f},"end_timestamp":{done:.6f},{parent}'
         f'"attributes":{{{_LIFECYCLE},"sentry.op":{_attribute(TASK_OP)},'
         f'"sentry.segment.name.source":{_attribute(SOURCE)},{_attributes(thread)}'
         f"{_of_segments(attempt.client, SECRETS.generation)},{both}}}}}]}}"

@@ -13,6 +13,8 @@ from celery import Celery, signals
 from celery._state import _tls
 from celery.utils.dispatch import Signal
 from sentry_sdk.integrations import logging as sdk_logging
+from sentry_sdk.traces import StreamedSpan
+from sentry_sdk.tracing import Transaction
 
 import monitoring
 from monitoring.signals.scopes import LazyScope
@@ -113,3 +115,18 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> list[LazyScope]:
 
     monkeypatch.setattr(LazyScope, "_fill", fill)
     return scopes
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """List the transactions and streamed spans that were built by the SDK."""
+    made: list[Any] = []
+    for kind in (Transaction, StreamedSpan):
+        real = kind.__init__
+
+        def init(self: Any, *args: Any, real: Any = real, **kwargs: Any) -> None:
+            made.append(self)
+            real(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "__init__", init)
+    return made

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import sentry_sdk
 from celery import Celery, signals
-from sentry_sdk.tracing_utils import _make_sampling_decision
+from sentry_sdk.tracing_utils import PropagationContext, _make_sampling_decision
 
 import monitoring
-from monitoring.signals import ids, sampling
+from monitoring.signals import ids, sampling, untouched
 from monitoring.signals.scopes import LazyScope
 from tests.harness.sentry import Sentry
 from tests.unit.core.conftest import Start
-from tests.unit.core.test_cheap_attempts import TOLD, TRACE, measured, run, told
+from tests.unit.core.test_cheap_attempts import TOLD, TRACE, measured, run, shape, told
+from tests.unit.core.test_untouched import shape_of
 
 #: What a message may say of the decision: nothing, or not even which trace it belongs to.
 UNDECIDED = ["", None]
@@ -101,12 +102,68 @@ def test_the_decision_is_the_sdks(start: Start, rate: float, told_rand: object) 
             scope.generate_propagation_context(headers)
             scope.get_active_propagation_context()
             wanted, *_ = _make_sampling_decision("core.trade", None, scope)
-        unsampled, new = sampling.known_beforehand(client, headers)
-        assert new is None
+        known = sampling.known_beforehand(client, headers)
         if told_rand in {1.5, "x"} and rate:  # what nobody has written is left to the SDK
-            assert unsampled is None
+            assert known is None
         else:
-            assert unsampled == (None if wanted else trace_id)
+            assert known is not None
+            assert (known.trace_id, known.parent_span_id, known.sampled) == (trace_id, TRACE[:16], wanted)
+
+
+def _comparable(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "attributes": shape_of(entry["attributes"])} if "attributes" in entry else entry
+
+
+OTHERS = "other=1"
+OURS = f"other=1,sentry-trace_id={TRACE},sentry-public_key=local,sentry-release=v%201,sentry-environment=production"
+
+
+@pytest.mark.parametrize("lifecycle", ["static", "stream"])
+@pytest.mark.parametrize("options", [{}, {"org_id": "7"}])
+@pytest.mark.parametrize(
+    ("sampled", "baggage"),
+    [
+        ("", OURS),
+        ("", f"{OURS},sentry-org_id=7"),
+        ("", f"{OURS},sentry-sample_rand=0.05"),
+        ("", OTHERS),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_what_is_sampled_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, and what a message may say
+    sentry: Sentry,
+    start: Start,
+    app: Celery,
+    built: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    lifecycle: str,
+    options: dict[str, Any],
+    sampled: str | None,
+    baggage: str,
+) -> None:
+    """Built of nothing if nobody looks; word for word, and with the same decision in the envelope's header."""
+    start(traces_sample_rate=0.999999, release="v 1", trace_lifecycle=lifecycle, options=options)
+
+    def told() -> None:
+        ids._ids.seed(7)  # so that a new trace has the same name both times
+        run(app, lambda: None, sampled=sampled, baggage=baggage)
+
+    told()
+    assert not built
+    monkeypatch.setattr(untouched, "place_of", lambda *_: None)
+    told()
+    assert built
+    monitoring.flush()
+    kind, count = ("span", 4) if lifecycle == "stream" else ("transaction", 2)
+    entries = [_comparable(entry) for entry in sentry.wait_for(kind, count)]
+    ours, theirs = entries[: count // 2], entries[count // 2 :]
+    assert [shape(entry) for entry in ours] == [shape(entry) for entry in theirs]
+    assert [set(entry) for entry in ours] == [set(entry) for entry in theirs]
+    first, second = (item.envelope_headers for item in sentry.items(kind))
+    assert first.keys() == second.keys()
+    assert first["trace"] == second["trace"]
+    assert (first["trace"]["trace_id"] == TRACE) is (sampled is not None)
 
 
 @pytest.mark.parametrize("sampled", UNDECIDED)
@@ -135,3 +192,20 @@ def test_a_trace_of_another_organisation_begins_anew(sentry: Sentry, start: Star
     foreign, own = (metric["trace_id"] for metric in measured(sentry, 2)[::2])
     assert foreign != TRACE
     assert own == TRACE
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("own", [None, "1"])
+@pytest.mark.parametrize("theirs", [None, "1", "2"])
+def test_what_is_continued_is_what_the_sdk_continues(
+    start: Start,
+    strict: bool,  # noqa: FBT001  # an option of the SDK's
+    own: str | None,
+    theirs: str | None,
+) -> None:
+    """Whose trace it is, is asked as the SDK asks it."""
+    start(options={"strict_trace_continuation": strict, **({"org_id": own} if own else {})})
+    baggage = f"sentry-trace_id={TRACE}" + (f",sentry-org_id={theirs}" if theirs else "")
+    headers = {"sentry-trace": f"{TRACE}-{TRACE[:16]}", "baggage": baggage}
+    propagation = PropagationContext.from_incoming_data(headers)
+    assert sampling.continues(sentry_sdk.get_client(), headers) is (propagation.trace_id == TRACE)

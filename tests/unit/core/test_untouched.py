@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import sentry_sdk
 from celery import Celery
-from sentry_sdk.traces import StreamedSpan
-from sentry_sdk.tracing import Transaction
 
 import monitoring
 from monitoring.scrubbing import register_secret, scrub_transaction
@@ -28,21 +26,6 @@ BAGGAGE = (
 )
 
 sampled = partial(run, sampled="-1", baggage=BAGGAGE)
-
-
-@pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """List the transactions and streamed spans that were built by the SDK."""
-    made: list[Any] = []
-    for kind in (Transaction, StreamedSpan):
-        real = kind.__init__
-
-        def init(self: Any, *args: Any, real: Any = real, **kwargs: Any) -> None:
-            made.append(self)
-            real(self, *args, **kwargs)
-
-        monkeypatch.setattr(kind, "__init__", init)
-    return made
 
 
 def _ambient_tags() -> None:
@@ -88,7 +71,7 @@ def test_it_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, 
     told = partial(sampled, app, lambda: None, retries=retries, name=name, args=args)
     told()
     assert not built
-    monkeypatch.setattr(untouched, "sampled_by_message", lambda *_: None)
+    monkeypatch.setattr(untouched, "place_of", lambda *_: None)
     told()
     assert built
     monitoring.flush()
@@ -125,7 +108,7 @@ def test_its_streamed_spans_are_those_of_the_sdk(  # noqa: PLR0913, PLR0917  # a
     monitoring.flush()
     sentry.wait_for("span", 2)
     assert not built
-    monkeypatch.setattr(untouched, "sampled_by_message", lambda *_: None)
+    monkeypatch.setattr(untouched, "place_of", lambda *_: None)
     told()
     monitoring.flush()
     spans = [{**span, "attributes": shape_of(span["attributes"])} for span in sentry.wait_for("span", 4)]
@@ -268,13 +251,13 @@ def test_where_more_is_at_play_the_sdk_does_it(
     assert shows[more]()
 
 
-@pytest.mark.parametrize("sampled", ["-1", ""])
-def test_a_message_that_does_not_say_all_is_read_by_the_sdk(
-    sentry: Sentry, start: Start, app: Celery, built: list[Any], sampled: str
+@pytest.mark.parametrize(("sampled", "rand"), [("-1", ""), ("", ",sentry-sample_rand=two")])
+def test_a_message_that_does_not_say_all_is_read_by_the_sdk(  # noqa: PLR0913, PLR0917  # fixtures
+    sentry: Sentry, start: Start, app: Celery, built: list[Any], sampled: str, rand: str
 ) -> None:
-    """No decision, or no number that it was drawn with."""
+    """A decision without the number that it was drawn with, or with one that is none."""
     start(traces_sample_rate=1.0)
-    run(app, lambda: None, sampled=sampled, baggage=f"sentry-trace_id={TRACE}")
+    run(app, lambda: None, sampled=sampled, baggage=f"sentry-trace_id={TRACE}{rand}")
     monitoring.flush()
     assert sentry.one("transaction")["contexts"]["trace"]["trace_id"] == TRACE
     assert built
