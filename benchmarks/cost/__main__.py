@@ -56,6 +56,7 @@ FULL: Final = Plan(
     scenes=(
         *(Scene(pool, rate, delay) for delay in DELAYS for pool in POOLS for rate in RATES),
         *(Scene("solo", rate, 0.0, TALKING) for rate in RATES),
+        *(Scene("solo", rate, 0.0, decided=False) for rate in RATES),
     ),
     tasks=250,
     crews=3,
@@ -159,14 +160,17 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
 
 def again(ground: Ground, plan: Plan, found: dict[str, Any]) -> dict[str, Any]:
     """Repeat what an earlier run could not tell well enough; the rest stays as it was found."""
-    for number, scene in enumerate(plan.scenes):
-        if found["scenes"][number]["spread"] > scenes.SPREAD:
-            seconds = LONGER * plan.seconds / len(plan.scenes)
-            found["scenes"][number] = _scene(ground, plan, scene, plan.tasks, seconds)
+    earlier = {results.key_of(one): one for one in found["scenes"]}
+    measured = []
+    for scene in plan.scenes:
+        one = earlier.get(results.key_of(results.about(scene)))
+        if one is None or one["spread"] > scenes.SPREAD:
+            one = _scene(ground, plan, scene, plan.tasks, LONGER * plan.seconds / len(plan.scenes))
+        measured.append(one)
     for number, delay in enumerate(plan.paced):
         if found["paced"][number]["variants"][OURS.key]["pace"] < ENOUGH * scenes.PACE:
             found["paced"][number] = _paced(ground, plan, delay)
-    return found | {"date": datetime.now(UTC).date().isoformat(), "idle": _idle(ground, plan)}
+    return found | {"date": datetime.now(UTC).date().isoformat(), "scenes": measured, "idle": _idle(ground, plan)}
 
 
 def _scene(ground: Ground, plan: Plan, scene: Scene, tasks: int, seconds: float) -> dict[str, Any]:

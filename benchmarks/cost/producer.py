@@ -1,7 +1,7 @@
-"""A process that publishes as a web application does: one request, one trace, one task.
+"""A process that publishes as a web application does: one request, one trace, one task; or as a script does.
 
-It reads a line of JSON {"count", "every", "task"} and answers with one: {"seconds"} of CPU that its thread spent inside
-of `apply_async`, for all of them. One request in `every` is sampled; 0 is none.
+It reads a line of JSON {"count", "every", "task", "decided"} and answers with one: {"seconds"} of CPU that its thread
+spent inside of `apply_async`, for all of them. One request in `every` is sampled; 0 is none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def main() -> None:
         task, spent = app.tasks[order["task"]], 0
         for number in range(order["count"]):
             args = (f"bot-{number % BOTS}", EXCHANGES[number % 3], SYMBOLS[number % 4], number / 10)
-            with request(bool(order["every"]) and number % order["every"] == 0):
+            sampled = bool(order["every"]) and number % order["every"] == 0
+            with request(sampled if order.get("decided", True) else None):
                 before = time.thread_time_ns()
                 task.apply_async(args[: order.get("arity", len(args))])
                 spent += time.thread_time_ns() - before

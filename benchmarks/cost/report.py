@@ -102,11 +102,17 @@ def tables(results: dict[str, Any]) -> list[tuple[str, Sequence[str], Rows]]:
     hanging = "A Sentry that never answers: time from one task's start to the next's, solo pool"
     starts = [[one["label"], f"{one['ms']:.0f}"] for one in results["start_ms"].values()]
     idle = [[one["label"], f"{one['ms_a_second']:.1f}"] for one in results["idle"].values()]
-    silent = [scene for scene in results["scenes"] if scene["task"] == SILENT]
+    silent = [scene for scene in results["scenes"] if scene["task"] == SILENT and scene["decided"]]
+    undecided = [scene for scene in results["scenes"] if not scene["decided"]]
     talking = [scene for scene in results["scenes"] if scene["task"] == TALKING]
     told = [
         ("CPU per task and per publish", SCENE_HEAD, scene_rows(silent)),
         ("The same for a task that leaves a breadcrumb and a span", SCENE_HEAD, scene_rows(talking)),
+        (
+            "The same where the sender has not decided whether to sample: beat, or a script",
+            SCENE_HEAD,
+            scene_rows(undecided),
+        ),
         ("Nothing lost? Every task sampled, at a fixed rate", PACED_HEAD, paced_rows(results["paced"])),
         ("A worker that has nothing to do", IDLE_HEAD, idle),
         (hanging, LATENCY_HEAD, latency_rows(results["latency"])),
@@ -131,8 +137,9 @@ def markdown(results: dict[str, Any], memory: dict[str, Any] | None, picture: st
     what = f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}"
     packages = ", ".join(f"{name} {about[name]}" for name in ("celery", "sentry-sdk", "opentelemetry-sdk", "brotli"))
     load = results["load"]
+    dates = sorted({scene["date"] for scene in results["scenes"]})
     lines = [
-        f"Measured {results['date']} on {what}; {packages}. Load average {load[0]:.1f} before, {load[1]:.1f} after."
+        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {what}; {packages}. Load average {load[0]:.1f} before, {load[1]:.1f} after."
     ]
     lines += ["", f"![CPU added per task]({picture})"]
     for title, head, rows in tables(results):
@@ -159,7 +166,11 @@ def rewrite(page: Path, text: str) -> None:
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Draw what each variant adds to a task, by sampling, one panel for each pool; the receiver answers at once."""
-    scenes = [scene for scene in results["scenes"] if scene["receiver_ms"] == 0 and scene["task"] == SILENT]
+    scenes = [
+        scene
+        for scene in results["scenes"]
+        if scene["receiver_ms"] == 0 and scene["task"] == SILENT and scene["decided"]
+    ]
     pools = list(dict.fromkeys(scene["pool"] for scene in scenes))
     mpl.rcParams["svg.hashsalt"] = "bench"  # the same figures give the same file
     figure = Figure(figsize=(5.2 * len(pools), 4.2), layout="constrained")
@@ -194,4 +205,4 @@ def _ratio(value: float | None) -> str:
 
 
 def _delivered(key: str, one: dict[str, Any]) -> str:
-    return "-" if key == "bare" else f"{one['delivered']} / {one['sampled']}"
+    return "-" if key == "bare" else f"{one['delivered']} / {one['sampled'] if one['sampled'] is not None else '?'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cost.scenes import Latency, Measured, Paced, Scene, half_width, ratio_rounds, spread
@@ -33,18 +34,33 @@ def of_scene(scene: Scene, tasks: int, found: dict[str, Measured]) -> dict[str, 
             "publish_added_us": round(statistics.median(_differences(one.publish, bare.publish)), 1),
             "peak_mib": round(one.peak_mib),
             "ran": one.ran,
-            **delivered(one.sampled, one.received),
+            # By a drawn number it is left to each worker.
+            **delivered(one.sampled if scene.decided or scene.rate in {0, 1} else None, one.received),
         }
     return {
-        "pool": scene.pool,
-        "task": scene.task,
-        "sampling": scene.rate,
-        "receiver_ms": round(scene.delay * 1000),
+        **about(scene),
+        "date": datetime.now(UTC).date().isoformat(),
         "tasks_a_round": tasks,
         "rounds": len(bare.task),
         "spread": round(spread(found), 3),
         "variants": variants,
     }
+
+
+def about(scene: Scene) -> dict[str, Any]:
+    """Say what holds for all of a scene's variants."""
+    return {
+        "pool": scene.pool,
+        "task": scene.task,
+        "decided": scene.decided,
+        "sampling": scene.rate,
+        "receiver_ms": round(scene.delay * 1000),
+    }
+
+
+def key_of(told: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells one scene's results from another's."""
+    return tuple(told[name] for name in ("pool", "task", "decided", "sampling", "receiver_ms"))
 
 
 def of_paced(delay: float, found: Mapping[str, Paced]) -> dict[str, Any]:
@@ -74,7 +90,7 @@ def of_latency(found: Mapping[str, Mapping[str, Latency]]) -> dict[str, Any]:
     }
 
 
-def delivered(sampled: int, received: Mapping[str, int]) -> dict[str, Any]:
+def delivered(sampled: int | None, received: Mapping[str, int]) -> dict[str, Any]:
     """Say what arrived: traces of tasks against those sampled, metrics, and what the sender says it lost."""
     lost = {name.removeprefix("lost:"): number for name, number in received.items() if name.startswith("lost:")}
     return {

@@ -34,17 +34,22 @@ TALKING: Final = "trading.talking_order"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Name what holds for all variants of a measurement. `delay` is the receiver's, in seconds."""
+    """Name what holds for all variants of a measurement. `delay` is the receiver's, in seconds.
+
+    `decided`: a web request has decided whether a task is sampled; else nobody has, as for tasks of beat or a script.
+    """
 
     pool: str
     rate: float
     delay: float
     task: str = SILENT
+    decided: bool = True
 
     @property
     def name(self) -> str:
         """Read as one phrase."""
-        return f"{self.pool}, sampling {self.rate:g}, receiver {self.delay * 1000:g} ms, {self.task}"
+        sender = "" if self.decided else ", undecided"
+        return f"{self.pool}, sampling {self.rate:g}, receiver {self.delay * 1000:g} ms, {self.task}{sender}"
 
 
 @dataclass(slots=True)
@@ -102,7 +107,7 @@ def _rounds(  # noqa: PLR0913  # as above
     while rounds < least + 2 or (time.monotonic() < until and spread(found) > SPREAD):
         for runner in runners:
             one = found[runner.variant.key]
-            spent = runner.publish(tasks, scene.task)
+            spent = runner.publish(tasks, scene.task, decided=scene.decided)
             now = runner.cpu_seconds()
             if rounds >= 2:  # noqa: PLR2004  # the first window ends where the second begins
                 one.task.append((now - before[runner.variant.key]) / tasks * MICROSECONDS)

@@ -6,6 +6,7 @@ Each peer is set up as its own documentation says, with nothing switched off; se
 from __future__ import annotations
 
 import os
+import random
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    #: Open what a web request opens around the publish of one task: a trace of its own, sampled or not.
-    Request = Callable[[bool], AbstractContextManager[None]]
+    #: Open what stands around the publish of one task: a web request's trace, sampled or not; or a new trace about
+    #: which nobody decides (None), as in beat or in a script.
+    Request = Callable[[bool | None], AbstractContextManager[None]]
 
 QUEUE: Final = "trading"
 #: What a worker prints when it takes tasks.
@@ -101,7 +103,7 @@ def _otel_talk(words: str, _: Mapping[str, str]) -> None:
 
 def _no_request(_: Mapping[str, str]) -> Request:
     @contextmanager
-    def request(_: bool) -> Iterator[None]:  # noqa: FBT001  # a decision is data here
+    def request(_: bool | None) -> Iterator[None]:  # noqa: FBT001  # a decision is data here
         yield
 
     return request
@@ -167,12 +169,14 @@ def _sentry_request(start: Callable[..., None]) -> Callable[[Mapping[str, str]],
         stream = environment["BENCH_LIFECYCLE"] == "stream"
 
         @contextmanager
-        def request(decision: bool) -> Iterator[None]:  # noqa: FBT001  # a decision is data here
+        def request(decision: bool | None) -> Iterator[None]:  # noqa: FBT001  # a decision is data here
             nonlocal sampled
-            sampled = decision
+            sampled = bool(decision)
             with sentry_sdk.isolation_scope() as scope:
                 scope.set_new_propagation_context()
-                if stream:
+                if decision is None:
+                    yield
+                elif stream:
                     sentry_sdk.traces.new_trace()
                     with sentry_sdk.traces.start_span("POST /orders", {"sentry.op": "http.server"}, parent_span=None):
                         yield
@@ -202,8 +206,12 @@ def _otel_producer(environment: Mapping[str, str]) -> Request:
     tracer = trace.get_tracer("bench")
 
     @contextmanager
-    def request(decision: bool) -> Iterator[None]:  # noqa: FBT001  # a decision is data here
+    def request(decision: bool | None) -> Iterator[None]:  # noqa: FBT001  # a decision is data here
         nonlocal sampled
+        if decision is None:  # then the publish itself begins a trace, and is decided by nobody else
+            sampled = random.random() < float(environment["BENCH_RATE"])  # a share, not a secret
+            yield
+            return
         sampled = decision
         with tracer.start_as_current_span("POST /orders", kind=trace.SpanKind.SERVER):
             yield
