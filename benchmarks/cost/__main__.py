@@ -97,7 +97,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one scene, few rounds; nothing is written")
     parser.add_argument("--again", action="store_true", help="repeat what is not known well enough")
     parser.add_argument("--soak", action="store_true", help=f"{SOAK_TASKS} tasks instead, and the memory they take")
-    parser.add_argument("--tasks", type=int, help="tasks in a round (with --soak: in all)")
+    parser.add_argument(
+        "--tasks", type=int, help="tasks in a round, fewer where the machine's speed changes (with --soak: in all)"
+    )
     parser.add_argument("--output", type=Path, help="write cost.json and cost.svg here, and leave the page alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Ground(Path(folder)) as ground:
@@ -108,7 +110,7 @@ def main() -> None:
             return
         plan = QUICK if options.quick else FULL
         if options.again:
-            found = again(ground, plan, json.loads((RESULTS / "cost.json").read_text()))
+            found = again(ground, plan, options.tasks or plan.tasks, json.loads((RESULTS / "cost.json").read_text()))
         else:
             found = run(ground, plan, options.tasks or plan.tasks)
     report.show(found)
@@ -158,14 +160,14 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
     }
 
 
-def again(ground: Ground, plan: Plan, found: dict[str, Any]) -> dict[str, Any]:
+def again(ground: Ground, plan: Plan, tasks: int, found: dict[str, Any]) -> dict[str, Any]:
     """Repeat what an earlier run could not tell well enough; the rest stays as it was found."""
     earlier = {results.key_of(one): one for one in found["scenes"]}
     measured = []
     for scene in plan.scenes:
         one = earlier.get(results.key_of(results.about(scene)))
         if one is None or one["spread"] > scenes.SPREAD:
-            one = _scene(ground, plan, scene, plan.tasks, LONGER * plan.seconds / len(plan.scenes))
+            one = _scene(ground, plan, scene, tasks, LONGER * plan.seconds / len(plan.scenes))
         measured.append(one)
     for number, delay in enumerate(plan.paced):
         if found["paced"][number]["variants"][OURS.key]["pace"] < ENOUGH * scenes.PACE:

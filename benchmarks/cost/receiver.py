@@ -41,6 +41,9 @@ class Handler(BaseHTTPRequestHandler):
         """Take an envelope, spans, or the word how to answer."""
         path = urlsplit(self.path).path.strip("/").split("/")
         body = self._body()
+        if body is None:  # its sender has ended in the midst of it
+            self.close_connection = True
+            return
         if path == ["answer"]:
             answer.update(json.loads(body))
             (let_go.clear if answer["hang"] else let_go.set)()
@@ -54,11 +57,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Tell what was received."""
-        self._answer(json.dumps({project: counts(requests) for project, requests in received.items()}).encode())
+        self._answer(json.dumps({project: counts(requests) for project, requests in list(received.items())}).encode())
 
-    def _body(self) -> bytes:
+    def _body(self) -> bytes | None:
+        """Return what was sent, or None if not all of it has come."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            return body if len(body) == length else None
         parts = []
         while size := int(self.rfile.readline().split(b";")[0], 16):
             parts.append(self.rfile.read(size))

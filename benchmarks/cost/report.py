@@ -136,11 +136,10 @@ def markdown(results: dict[str, Any], memory: dict[str, Any] | None, picture: st
     about = results["machine"]
     what = f"{about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}"
     packages = ", ".join(f"{name} {about[name]}" for name in ("celery", "sentry-sdk", "opentelemetry-sdk", "brotli"))
-    load = results["load"]
+    load = "Load average {:.1f} before, {:.1f} after.".format(*results["load"])
     dates = sorted({scene["date"] for scene in results["scenes"]})
-    lines = [
-        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {what}; {packages}. Load average {load[0]:.1f} before, {load[1]:.1f} after."
-    ]
+    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    lines = [f"Measured {when} on {what}; {packages}. {load}"]
     lines += ["", f"![CPU added per task]({picture})"]
     for title, head, rows in tables(results):
         lines += ["", f"**{title}**", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]

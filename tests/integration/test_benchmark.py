@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cost import report
+from benchmarks.cost.processes import Ground
 from benchmarks.cost.scenes import half_width
 from benchmarks.cost.variants import PEER, VARIANTS
 from tests.harness.worker import ROOT
@@ -106,6 +108,18 @@ def test_a_soak_says_how_far_it_is_and_writes_the_memory_of_the_worker(tmp_path:
     resident = told["points"][0]["resident_mib"]
     assert 20 < resident < 1000
     assert f"{TASKS} of {TASKS} tasks {resident:>7.1f} MiB" in said
+
+
+def test_a_request_that_breaks_off_is_not_counted(tmp_path: Path) -> None:
+    """A worker that is killed while it sends leaves half an envelope: the bench goes on, and counts the rest."""
+    with Ground(tmp_path) as ground:
+        with socket.create_connection(("127.0.0.1", ground.receiver_port)) as half:
+            half.sendall(
+                b"POST /api/7/envelope/ HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n\x1f\x8b"
+            )
+            half.shutdown(socket.SHUT_WR)
+            assert half.recv(100) == b""
+        assert ground.counts() == {}
 
 
 def test_an_interval_narrows_with_more_rounds_and_ignores_one_wild_round() -> None:
