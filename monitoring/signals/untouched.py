@@ -49,7 +49,8 @@ class Untouched:
 
 def place_of(client: BaseClient, known: Known, headers: Mapping[str, str]) -> Untouched | None:
     """Return the place of an attempt that is known to be sampled, if that is all there is to know; else None."""
-    baggage = headers.get(BAGGAGE_HEADER_NAME, "")
+    # What comes without a trace says nothing of one.
+    baggage = headers.get(BAGGAGE_HEADER_NAME, "") if known.parent_span_id is not None else ""
     # Without that number the SDK draws one, and with a full queue it samples less.
     if known.rand is None and "sentry-sample_rand=" not in baggage:
         return None

@@ -65,9 +65,9 @@ def run(  # noqa: PLR0913  # what a message may say
     task = app.tasks.get(name) or app.task(trade, name=name, ignore_result=True, shared=False)
     app.finalize()
     task_id = str(uuid4())
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {"baggage": baggage} if baggage or sampled is not None else {}
     if sampled is not None:
-        headers |= {"sentry-trace": f"{trace_id}-{TRACE[:16]}{sampled}", "baggage": baggage}
+        headers["sentry-trace"] = f"{trace_id}-{TRACE[:16]}{sampled}"
     headers[message.HEADER] = message.Carried(time.time(), time.time()).encoded(4096)
     request = {
         "id": task_id,

@@ -129,6 +129,7 @@ OURS = f"other=1,sentry-trace_id={TRACE},sentry-public_key=local,sentry-release=
         ("", OTHERS),
         ("", ""),
         (None, ""),
+        (None, OURS),
     ],
 )
 def test_what_is_sampled_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, and what a message may say
