@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
@@ -64,8 +65,16 @@ class Page:
         return [row[heads.index(name)] for row in self.rows()]
 
     def sort(self, key: str) -> None:
-        """Click on a heading."""
-        self.one(f'[data-sort="{key}"]').click()
+        """Click on a heading, once; it may be redrawn between being found and being clicked on."""
+
+        def clicked() -> bool:
+            try:
+                self.one(f'[data-sort="{key}"]').click()
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        wait_until(clicked, f"a click on {key}")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """One worker's day, run once and looked at from many sides: every scenario is found by a bot of its own."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +51,8 @@ class Story:
     sentry: Sentry
     worker: Worker
     results: dict[str, AsyncResult | GroupResult] = field(default_factory=dict)
-    started_after: float = 0.0
+    #: When each scenario began to be published: wall clock, seconds.
+    published: dict[str, float] = field(default_factory=dict)
 
     def value(self, bot: str) -> Any:
         """Return what a scenario's task returned."""
@@ -67,9 +69,10 @@ class Story:
         return events[0]
 
     def metrics(self, name: str, bot: str) -> list[dict[str, Any]]:
-        """Return the values and attributes of a scenario's metrics, in order of time."""
+        """Return the values, attributes and times of a scenario's metrics, in order of time."""
         found = sorted(self.sentry.metrics(name, attributed(bot_id=bot)), key=lambda metric: metric["timestamp"])
-        return [{**attributes(metric), "value": metric["value"], "span_id": metric.get("span_id")} for metric in found]
+        own = ("value", "timestamp", "span_id")
+        return [{**attributes(metric), **{name: metric.get(name) for name in own}} for metric in found]
 
     def runs(self, bot: str) -> list[Run]:
         """Return the traces of a scenario's attempts, in order of time."""
@@ -134,6 +137,7 @@ def tell(stage: Stage, pool: str, lifecycle: str) -> Story:
     story.results["waits"] = producer.send(worker.task("succeed").clone(kwargs=where_of("waits")))
     worker.wait_ready()
     for bot, scenario in SCENARIOS.items():
+        story.published[bot] = time.time()
         story.results[bot] = scenario(producer, worker, where_of(bot))
     answering = {bot: result for bot, result in story.results.items() if bot not in WITHOUT_RESULT}
     wait_until(

@@ -203,9 +203,15 @@ def test_a_result_that_cannot_be_stored_is_reported(story: Story) -> None:
 
 @pytest.mark.parametrize(("bot", "asked"), [("delayed", 4000), ("backed-off", 3000)])
 def test_countdown_and_back_off_are_no_queue_wait(story: Story, bot: str, asked: int) -> None:
-    """Start the clock of queue wait when a message is due: a countdown or a retry's delay was asked for."""
-    waits = [metric["value"] for metric in story.metrics("task.queue_wait", bot)]
-    assert all(0 <= wait < asked * 0.75 for wait in waits), waits
+    """Start the clock of queue wait when a message is due: a countdown or a retry's delay was asked for.
+
+    However busy the machine is: of the time since it was published, what was asked for is no wait.
+    """
+    *before, last = story.metrics("task.queue_wait", bot)
+    since = before[-1]["timestamp"] if before else story.published[bot]
+    passed = (last["timestamp"] - since) * 1000
+    # A retry is published while the attempt before it is still running.
+    assert 0 <= last["value"] <= passed - asked + 500, (last["value"], passed)
 
 
 def test_waiting_for_a_worker_is_queue_wait(story: Story) -> None:
