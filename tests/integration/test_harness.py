@@ -23,7 +23,7 @@ OUTCOMES = ("PASSED ", "FAILED ", "ERROR test_")
 STOCK = "tests.apps.stock"
 
 
-@pytest.mark.unjudged("losses", reason="the stock SDK loses what is under way when its worker stops, and that is its own")
+@pytest.mark.unjudged("losses", reason="the stock SDK loses what is under way at a stop, and that is its own")
 def test_worker_is_a_real_process_and_sends_real_envelopes(start_worker: Callable[..., Worker], sentry: Sentry) -> None:
     """Run tasks in the pool's processes; an error and a metric arrive over HTTP, the metric by the flush at the end."""
     worker = start_worker(app=STOCK)
