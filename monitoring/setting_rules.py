@@ -16,7 +16,7 @@ from pydantic_settings import NoDecode
 from sentry_sdk.utils import BadDsn, Dsn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _MIN_TOKEN: Final = 16
@@ -106,7 +106,7 @@ def argument_names(fields: Collection[str]) -> Callable[[object], object]:
         if not isinstance(value, str):
             return value
         names: dict[str, str] = {}
-        for pair in filter(None, (part.strip() for part in value.split(","))):
+        for pair in _parts(value):
             name, _, field = (part.strip() for part in pair.partition("="))
             if not name.isidentifier() or field not in fields:
                 raise ValueError(f"must be pairs like bot=bot_id,pair=symbol, each naming one of {', '.join(fields)}")
@@ -120,7 +120,7 @@ def _budgets(value: object) -> object:
     if not isinstance(value, str):
         return value
     budgets: dict[str, float] = {}
-    for pair in filter(None, (part.strip() for part in value.split(","))):
+    for pair in _parts(value):
         bot, _, seconds = (part.strip() for part in pair.rpartition("="))
         try:
             budgets[bot] = float(seconds)
@@ -132,7 +132,12 @@ def _budgets(value: object) -> object:
 
 
 def _words(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    return tuple(_parts(value)) if isinstance(value, str) else value
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield what stands between commas."""
+    return filter(None, (part.strip() for part in value.split(",")))
 
 
 def _token(value: SecretStr) -> SecretStr:

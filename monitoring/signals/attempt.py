@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from monitoring.breadcrumbs import Trail
     from monitoring.context import ArgumentNames
     from monitoring.signals.received import Received
+    from monitoring.signals.sampling import Known
     from monitoring.signals.scopes import AttemptScopes
     from monitoring.signals.untouched import Untouched
 
@@ -84,10 +85,8 @@ class Attempt:
     handled_before: BaseException | None
     #: Its own, in force from its start to its end.
     scopes: AttemptScopes = field(init=False)
-    #: Known beforehand when nobody samples its trace.
-    trace_id: str | None = field(default=None, init=False)
-    #: Set if its message names no trace: the one that begins with it.
-    new_trace_id: str | None = field(default=None, init=False)
+    #: What was known of its trace before any of it was built.
+    known: Known | None = field(default=None, init=False)
     trace: tracing.Trace | None = field(default=None, init=False)
     #: Set for as long as it is sampled and nobody has looked at its scopes: then its trace need not be built.
     untouched: Untouched | None = field(default=None, init=False)
@@ -103,7 +102,7 @@ class Attempt:
         # They know their attempt, and would leave it to the garbage collector.
         del self.scopes
         scopes.close()
-        if self.trace_id is None:
+        if not self.unsampled:
             self.untouched = self.trace = None
 
     @property
@@ -112,9 +111,14 @@ class Attempt:
         return self.scopes.client
 
     @property
+    def unsampled(self) -> bool:
+        """Say that it was known beforehand that nobody samples its trace."""
+        return self.known is not None and not self.known.sampled
+
+    @property
     def unnoticed(self) -> bool:
         """Say that nothing is told of it but its end: unsampled, without an error, and nobody looked at its scopes."""
-        return self.trace_id is not None and self.outcome is None and self.periodic is None and self.scopes.untouched
+        return self.unsampled and self.outcome is None and self.periodic is None and self.scopes.untouched
 
     @property
     def trace_headers(self) -> dict[str, str]:
@@ -171,7 +175,8 @@ class Attempt:
         scope.set_tags(self.tags())
         scope.add_event_processor(self.describe)
         scope.generate_propagation_context(self.trace_headers)
-        tracing.decide(scope, self.new_trace_id, unsampled=self.trace_id is not None)
+        if self.known is not None:
+            tracing.decide(scope, self.known)
 
     def tell_current(self, scope: Scope) -> None:
         """Fill the current scope: it takes its place in the trace from the isolation scope."""

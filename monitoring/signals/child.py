@@ -90,12 +90,8 @@ class Child:
         )
         attempt.scopes = scopes = AttemptScopes(attempt)
         said[KEY] = attempt
-        known = sampling.known_beforehand(scopes.client, parent_trace or said)
-        if known is not None and known.parent_span_id is None:
-            attempt.new_trace_id = known.trace_id
-        if known is not None and not known.sampled:
-            attempt.trace_id = known.trace_id
-        else:
+        attempt.known = known = sampling.known_beforehand(scopes.client, parent_trace or said)
+        if known is None or known.sampled:
             if known is not None and not request.is_eager:
                 attempt.untouched = untouched.place_of(scopes.client, known, attempt.trace_headers)
             if attempt.untouched is None:
@@ -262,12 +258,13 @@ def _measure(attempt: Attempt, outcome: str, run_time: float) -> None:
     """Tell the attempt's two times, with the same attributes whether or not its scopes were ever filled."""
     place, scopes, now = attempt.untouched, attempt.scopes, time.time()
     batcher = scopes.client.metrics_batcher
-    trace_id, span_id = (place.trace_id, place.span_id) if place is not None else (attempt.trace_id, None)
+    known = attempt.known
     if isinstance(batcher, metrics.ReadyMetrics):
-        if trace_id is not None and scopes.untouched:
+        if known is not None and scopes.untouched:
             around = metrics.ambient(scopes.attributes)
             if around.are_texts:
-                batcher.take(partial(ready, attempt.received, outcome, run_time, (now, trace_id, span_id), around))
+                where = now, known.trace_id, place.span_id if place is not None else None
+                batcher.take(partial(ready, attempt.received, outcome, run_time, where, around))
                 return
         tell(scopes.isolation, {"outcome": outcome})
         attributes = tuple(scopes.attributes.items())

@@ -114,12 +114,12 @@ def join(scope: Scope, name: str) -> None:
     scope._propagation_context = None  # noqa: SLF001  # what it inherits is the process's, and would go first
 
 
-def decide(isolation: Scope, new_trace_id: str | None, *, unsampled: bool) -> None:
+def decide(isolation: Scope, known: sampling.Known) -> None:
     """Let what was known beforehand hold for all that an attempt produces, and for what it publishes."""
     propagation = isolation.get_active_propagation_context()
-    if new_trace_id is not None:
-        propagation.trace_id = new_trace_id
-    if unsampled:
+    if known.parent_span_id is None:
+        propagation.trace_id = known.trace_id
+    if not known.sampled:
         propagation.parent_sampled = False
 
 

@@ -39,11 +39,8 @@ _BAGGAGE_PREFIX: Final = "sentry-"
 class Untouched:
     """Hold the place in its trace of an attempt that is sampled, and that nobody has looked at so far."""
 
-    trace_id: str
-    parent_span_id: str | None
+    known: Known
     baggage: str
-    #: The number by which that was decided, where its sender has not.
-    rand: str | None
     span_id: str = field(default_factory=partial(new_id, 16))
 
 
@@ -56,7 +53,7 @@ def place_of(client: BaseClient, known: Known, headers: Mapping[str, str]) -> Un
         return None
     if not _is_plain(client) or not cast("Any", client.transport).is_healthy():
         return None
-    return Untouched(known.trace_id, known.parent_span_id, baggage, known.rand)
+    return Untouched(known, baggage)
 
 
 def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
@@ -75,7 +72,7 @@ def send(attempt: Attempt, place: Untouched, outcome: str, now: float) -> bool:
 
 def _envelope(attempt: Attempt, place: Untouched, outcome: str, now: float, client: BaseClient) -> Envelope | None:
     times = written.Times(attempt.received.started, attempt.started_at, attempt.ended_at or now, now)
-    ids = written.Ids(place.trace_id, place.parent_span_id, place.span_id, new_id(16))
+    ids = written.Ids(place.known.trace_id, place.known.parent_span_id, place.span_id, new_id(16))
     headers: Any = {"sent_at": iso_moment(time.time()), "trace": _shared(place, attempt.task.name, client)}
     if has_span_streaming_enabled(client.options):
         spans = written.spans(attempt, outcome, times, ids)
@@ -126,17 +123,17 @@ def _is_untreated(client: BaseClient) -> bool:
 
 def _shared(place: Untouched, name: str, client: BaseClient) -> dict[str, str]:
     """Return what all of a trace's transactions share, as the SDK does: what came with the message, or begins here."""
-    shared = _read(place.baggage)
-    if place.rand is None:
+    shared, rand = _read(place.baggage), place.known.rand
+    if rand is None:
         return shared
     options, dsn = client.options, client.parsed_dsn
     rate = str(float(options["traces_sample_rate"]))
     if shared:
-        shared.setdefault("sample_rand", place.rand)
+        shared.setdefault("sample_rand", rand)
         return shared if has_span_streaming_enabled(options) else {**shared, "sample_rate": rate}
     told = {
-        "trace_id": place.trace_id,
-        "sample_rand": place.rand,
+        "trace_id": place.known.trace_id,
+        "sample_rand": rand,
         "environment": options["environment"],
         "release": options["release"],
         "public_key": dsn.public_key if dsn is not None else None,
