@@ -162,10 +162,10 @@ def run(ground: Ground, plan: Plan, tasks: int) -> dict[str, Any]:
 
 def again(ground: Ground, plan: Plan, tasks: int, found: dict[str, Any]) -> dict[str, Any]:
     """Repeat what an earlier run could not tell well enough; the rest stays as it was found."""
-    earlier = {results.key_of(one): one for one in found["scenes"]}
     measured = []
     for scene in plan.scenes:
-        one = earlier.get(results.key_of(results.about(scene)))
+        about = results.about(scene).items()
+        one = next((earlier for earlier in found["scenes"] if about <= earlier.items()), None)
         if one is None or one["spread"] > scenes.SPREAD:
             one = _scene(ground, plan, scene, tasks, LONGER * plan.seconds / len(plan.scenes))
         measured.append(one)

@@ -102,7 +102,7 @@ def tables(results: dict[str, Any]) -> list[tuple[str, Sequence[str], Rows]]:
     hanging = "A Sentry that never answers: time from one task's start to the next's, solo pool"
     starts = [[one["label"], f"{one['ms']:.0f}"] for one in results["start_ms"].values()]
     idle = [[one["label"], f"{one['ms_a_second']:.1f}"] for one in results["idle"].values()]
-    silent = [scene for scene in results["scenes"] if scene["task"] == SILENT and scene["decided"]]
+    silent = _silent(results)
     undecided = [scene for scene in results["scenes"] if not scene["decided"]]
     talking = [scene for scene in results["scenes"] if scene["task"] == TALKING]
     told = [
@@ -119,6 +119,11 @@ def tables(results: dict[str, Any]) -> list[tuple[str, Sequence[str], Rows]]:
         ("What the start of a worker takes longer", START_HEAD, starts),
     ]
     return [table for table in told if table[2]]
+
+
+def _silent(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the scenes of the task that does nothing, about which its sender has decided."""
+    return [scene for scene in results["scenes"] if scene["task"] == SILENT and scene["decided"]]
 
 
 def show(results: dict[str, Any]) -> None:
@@ -165,11 +170,7 @@ def rewrite(page: Path, text: str) -> None:
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Draw what each variant adds to a task, by sampling, one panel for each pool; the receiver answers at once."""
-    scenes = [
-        scene
-        for scene in results["scenes"]
-        if scene["receiver_ms"] == 0 and scene["task"] == SILENT and scene["decided"]
-    ]
+    scenes = [scene for scene in _silent(results) if scene["receiver_ms"] == 0]
     pools = list(dict.fromkeys(scene["pool"] for scene in scenes))
     mpl.rcParams["svg.hashsalt"] = "bench"  # the same figures give the same file
     figure = Figure(figsize=(5.2 * len(pools), 4.2), layout="constrained")

@@ -58,11 +58,6 @@ def about(scene: Scene) -> dict[str, Any]:
     }
 
 
-def key_of(told: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells one scene's results from another's."""
-    return tuple(told[name] for name in ("pool", "task", "decided", "sampling", "receiver_ms"))
-
-
 def of_paced(delay: float, found: Mapping[str, Paced]) -> dict[str, Any]:
     """Summarise what arrived of tasks at a fixed rate."""
     return {
