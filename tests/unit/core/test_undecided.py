@@ -10,12 +10,12 @@ from celery import Celery, signals
 from sentry_sdk.tracing_utils import PropagationContext, _make_sampling_decision
 
 import monitoring
-from monitoring.signals import ids, sampling, untouched
+from monitoring.signals import ids, sampling
 from monitoring.signals.scopes import LazyScope
 from tests.harness.sentry import Sentry
 from tests.unit.core.conftest import Start
 from tests.unit.core.test_cheap_attempts import TOLD, TRACE, measured, run, shape, told
-from tests.unit.core.test_untouched import shape_of
+from tests.unit.core.test_untouched import by_us_and_by_the_sdk, shape_of
 
 #: What a message may say of the decision: nothing, or not even which trace it belongs to.
 UNDECIDED = ["", None]
@@ -100,7 +100,6 @@ def test_the_decision_is_the_sdks(start: Start, rate: float, told_rand: object) 
         headers = {"sentry-trace": f"{trace_id}-{TRACE[:16]}", "baggage": baggage}
         with sentry_sdk.isolation_scope() as scope:
             scope.generate_propagation_context(headers)
-            scope.get_active_propagation_context()
             wanted, *_ = _make_sampling_decision("core.trade", None, scope)
         known = sampling.known_beforehand(client, headers)
         if told_rand in {1.5, "x"} and rate:  # what nobody has written is left to the SDK
@@ -150,12 +149,7 @@ def test_what_is_sampled_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917 
         ids._ids.seed(7)  # so that a new trace has the same name both times
         run(app, lambda: None, sampled=sampled, baggage=baggage)
 
-    told()
-    assert not built
-    monkeypatch.setattr(untouched, "place_of", lambda *_: None)
-    told()
-    assert built
-    monitoring.flush()
+    by_us_and_by_the_sdk(told, built, monkeypatch)
     kind, count = ("span", 4) if lifecycle == "stream" else ("transaction", 2)
     entries = [_comparable(entry) for entry in sentry.wait_for(kind, count)]
     ours, theirs = entries[: count // 2], entries[count // 2 :]

@@ -51,6 +51,16 @@ TASKS = [
 ]
 
 
+def by_us_and_by_the_sdk(told: Callable[[], object], built: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have something told twice: by us, of nothing that was built, then by the SDK."""
+    told()
+    assert not built
+    monkeypatch.setattr(untouched, "place_of", lambda *_: None)
+    told()
+    assert built
+    monitoring.flush()
+
+
 @pytest.mark.parametrize("around", [lambda: None, _ambient_tags, _known_secret])
 @pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize(("name", "args"), TASKS)
@@ -69,12 +79,7 @@ def test_it_is_told_as_the_sdk_tells_it(  # noqa: PLR0913, PLR0917  # fixtures, 
     start(traces_sample_rate=1.0, release="v 1")
     around()
     told = partial(sampled, app, lambda: None, retries=retries, name=name, args=args)
-    told()
-    assert not built
-    monkeypatch.setattr(untouched, "place_of", lambda *_: None)
-    told()
-    assert built
-    monitoring.flush()
+    by_us_and_by_the_sdk(told, built, monkeypatch)
     ours, theirs = sentry.wait_for("transaction", 2)
     assert shape(ours) == shape(theirs)
     assert ours.keys() == theirs.keys()
