@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
@@ -64,17 +64,24 @@ class Page:
         heads: list[str] = self.driver.execute_script(script)
         return [row[heads.index(name)] for row in self.rows()]
 
+    def read(self, selector: str, attribute: str) -> list[str]:
+        """Read an attribute ("innerText": what is shown) of all that is found, in one go, as with rows."""
+        script = (
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".map(found => found.getAttribute(arguments[1]) ?? found[arguments[1]] ?? '')"
+        )
+        values: list[str] = self.driver.execute_script(script, selector, attribute)
+        return values
+
     def sort(self, key: str) -> None:
-        """Click on a heading, once; it may be redrawn between being found and being clicked on."""
+        """Click on a heading, once."""
+        self.one(f'[data-sort="{key}"]').click()
 
-        def clicked() -> bool:
-            try:
-                self.one(f'[data-sort="{key}"]').click()
-            except StaleElementReferenceException:
-                return False
-            return True
-
-        wait_until(clicked, f"a click on {key}")
+    def await_refresh(self) -> None:
+        """Wait until the page has asked anew, and drawn what it was told."""
+        asked = "return performance.getEntriesByType('resource').length"
+        before = self.driver.execute_script(asked)
+        wait_until(lambda: self.driver.execute_script(asked) >= before + 6, "two refreshes")  # so that one is drawn
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +140,9 @@ def test_every_run_is_in_the_table(page: Page, busy: LocalSentry) -> None:
     first = max(told, key=lambda row: row["count"])
     assert int(page.column("Runs")[0]) == first["count"]
     assert sum(int(text) for text in page.column("Runs")) + sum(int(text) for text in page.column("Retries")) == RUNS
-    figures = [figure.text for figure in page.all("#figures .figure")]
-    assert figures[0].splitlines()[:2] == ["Task runs", str(sum(row["count"] for row in told))]
-    assert figures[-1].splitlines() == ["Lost or rejected", "0", "nothing"]
+    runs = page.read("#figures .figure:first-child > *", "innerText")
+    assert runs[:2] == ["Task runs", str(sum(row["count"] for row in told))]
+    assert page.read("#figures .figure:last-child > *", "innerText") == ["Lost or rejected", "0", "nothing"]
 
 
 def test_a_click_on_a_heading_sorts(page: Page, busy: LocalSentry) -> None:
@@ -149,12 +156,22 @@ def test_a_click_on_a_heading_sorts(page: Page, busy: LocalSentry) -> None:
     assert times == sorted(times)
     page.sort("exchange")
     assert page.column("Exchange") == sorted(page.column("Exchange"))
-    sorted_heads = [
-        head.get_attribute("aria-sort") for head in page.all("#performance thead tr:last-child th[aria-sort]")
-    ]
-    assert [order for order in sorted_heads if order != "none"] == ["ascending"]
+    orders = page.read("#performance thead tr:last-child th[aria-sort]", "aria-sort")
+    assert [order for order in orders if order != "none"] == ["ascending"]
     page.open(page.driver.current_url)
     assert page.column("Exchange") == sorted(page.column("Exchange"))
+
+
+def test_a_click_that_lasts_over_a_refresh_is_a_click(page: Page, busy: LocalSentry) -> None:
+    """Sort also if the table was drawn anew while the button was held down."""
+    page.open(busy.url)
+    heading = page.one('[data-sort="exchange"]')
+    mouse = ActionChains(page.driver)
+    mouse.click_and_hold(heading).perform()
+    page.await_refresh()
+    mouse.release().perform()
+    assert page.column("Exchange") == sorted(page.column("Exchange"))
+    assert page.driver.switch_to.active_element == heading  # and the keyboard stays where it was
 
 
 def test_rows_are_filtered_by_choice_and_by_text(page: Page, busy: LocalSentry) -> None:
@@ -189,14 +206,15 @@ def test_rows_are_grouped_anew(page: Page, busy: LocalSentry) -> None:
 def test_the_plots_show_the_runs(page: Page, busy: LocalSentry) -> None:
     """Draw a bar for each slice with runs, three lines for each time, and a line in each row."""
     page.open(busy.url)
-    bars = page.all("#plot-runs rect.bar-good")
-    assert len(bars) > 20
-    assert all(float(bar.get_attribute("height") or 0) > 0 for bar in bars)
+    heights = page.read("#plot-runs rect.bar-good", "height")
+    assert len(heights) > 20
+    assert all(float(height) > 0 for height in heights)
     assert page.all("#plot-runs rect.bar-bad")
     for plot in ("#plot-run-time", "#plot-queue-wait"):
         for name in ("p50", "p95", "p99"):
-            assert (page.one(f"{plot} .line-{name}").get_attribute("d") or "").count("L") > 20
-    assert "p95" in (page.one("#plot-run-time .hover title").get_attribute("textContent") or "")
+            (line,) = page.read(f"{plot} .line-{name}", "d")
+            assert line.count("L") > 20
+    assert "p95" in page.read("#plot-run-time .hover title", "textContent")[0]
     assert len(page.all("#performance tbody .spark")) == len(page.rows())
 
 
@@ -220,9 +238,7 @@ def test_a_failure_opens_with_its_whole_story(page: Page, busy: LocalSentry) -> 
     assert "worker.tasks." in story
     link = page.one("#failures details[open] .story a").get_attribute("href") or ""
     assert link.startswith(f"{busy.url}/events.json?id=")
-    count = "return performance.getEntriesByType('resource').length"
-    before = page.driver.execute_script(count)
-    wait_until(lambda: page.driver.execute_script(count) >= before + 3, "the next refresh")
+    page.await_refresh()
     assert page.one("#failures details").get_attribute("open") is not None
 
 

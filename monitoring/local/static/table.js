@@ -35,14 +35,12 @@ const matches = (row, words) => {
   return words.every((word) => text.includes(word));
 };
 
-const heading = (column, state, onSort) => {
-  const active = column.key === state.sort;
-  const order = active ? (state.descending ? "descending" : "ascending") : "none";
+const heading = (column, onSort) => {
   const button = html("button", { type: "button", "data-sort": column.key, onclick: () => onSort(column.key) }, column.label);
-  return html("th", { scope: "col", "aria-sort": order, class: column.text || column.key === "rate" ? "number" : null }, button);
+  return html("th", { scope: "col", class: column.text || column.key === "rate" ? "number" : null }, button);
 };
 
-const head = (columns, state, onSort) => {
+const head = (columns, onSort) => {
   const groups = columns.map((column) => column.key.split(".")[0]);
   const first = columns.filter((column) => !column.key.includes("."));
   return html(
@@ -57,8 +55,23 @@ const head = (columns, state, onSort) => {
       ),
       html("td"),
     ),
-    html("tr", {}, ...columns.map((column) => heading(column, state, onSort)), html("th", { scope: "col", title: "Median run time over the window" }, "Trend")),
+    html("tr", {}, ...columns.map((column) => heading(column, onSort)), html("th", { scope: "col", title: "Median run time over the window" }, "Trend")),
   );
+};
+
+// A heading is kept from one refresh to the next: a button that is replaced while it is held down is not clicked on, and has
+// no keyboard focus any more.
+const renderHead = (table, columns, { sort, descending }, onSort) => {
+  const keys = columns.map((column) => column.key).join();
+  if (table.dataset.columns !== keys) {
+    table.dataset.columns = keys;
+    table.tHead?.remove();
+    table.prepend(head(columns, onSort));
+  }
+  for (const button of table.tHead.querySelectorAll("[data-sort]")) {
+    const order = button.dataset.sort === sort ? (descending ? "descending" : "ascending") : "none";
+    button.closest("th").setAttribute("aria-sort", order);
+  }
 };
 
 const cell = (column, row) => {
@@ -87,9 +100,9 @@ export const renderTable = (table, rows, state, onSort) => {
   const body = shown.map((row) =>
     html("tr", {}, ...columns.map((column) => cell(column, row)), html("td", {}, sparkline(row.trend))),
   );
-  const focused = document.activeElement?.dataset?.sort; // the heading is made anew: keep the keyboard where it was
-  table.replaceChildren(head(columns, state, onSort), html("tbody", {}, ...body));
-  if (focused) table.querySelector(`[data-sort="${focused}"]`)?.focus();
+  renderHead(table, columns, state, onSort);
+  table.tBodies[0]?.remove();
+  table.append(html("tbody", {}, ...body));
   if (!found.length) return rows.length ? "No row matches the filter." : "No task runs in this window.";
   return found.length > MAX_ROWS ? `The first ${MAX_ROWS} of ${found.length} rows.` : `${found.length} row${found.length > 1 ? "s" : ""}.`;
 };
