@@ -156,9 +156,9 @@ class Attempt:
             "messaging.system": destination.system(task.app),
         }
 
-    def tags(self) -> dict[str, str]:
-        """Return the words, and what is told by a tag alone."""
-        tags = {**self.received.words().known(), "celery_task_id": self.request.id}
+    def tags(self, words: Mapping[str, str]) -> dict[str, str]:
+        """Return the words of what it received, and what is told by a tag alone."""
+        tags = {**words, "celery_task_id": self.request.id}
         if getattr(self.task, "moves_money", False):
             tags["moves_money"] = "true"
         return tags
@@ -171,12 +171,11 @@ class Attempt:
                 scope.remove_attribute(key)
         else:
             scope.clear_breadcrumbs()
-        tell(scope, self.received.words().known())
-        scope.set_tags(self.tags())
+        words = self.received.words().known()
+        scope.set_attributes(words)  # type: ignore[arg-type]  # str is an AttributeValue; dict is invariant in it
+        scope.set_tags(self.tags(words))
         scope.add_event_processor(self.describe)
-        scope.generate_propagation_context(self.trace_headers)
-        if self.known is not None:
-            tracing.decide(scope, self.known)
+        tracing.take_place(scope, self.known, self.trace_headers)
 
     def tell_current(self, scope: Scope) -> None:
         """Fill the current scope: it takes its place in the trace from the isolation scope."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from copy import copy
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sentry_sdk import scope
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _SLOTS: Final = tuple(Scope.__slots__)
 _NAMES: Final = frozenset(_SLOTS)
+_contents: Final = attrgetter(*_SLOTS)
+_PUT: Final = tuple(getattr(Scope, slot).__set__ for slot in _SLOTS)
 
 #: One for all: filling one scope may look at the other. Held for microseconds, and no code of the application's runs.
 _filling = threading.RLock()
@@ -112,8 +115,8 @@ class LazyScope(AttemptScope):
             # may be the application, and nothing of ours is raised into that.
             with capture_internal_exceptions():
                 tell(fork)
-            for slot in _SLOTS:
-                _set(self, slot, getattr(fork, slot))
+            for put, value in zip(_PUT, _contents(fork), strict=True):
+                put(self, value)
             # From here on it is a scope like any other, at no cost. A streamed segment is a cycle of the SDK's, which
             # holds it: the attempt is not to be held with it.
             _set(self, "_unfilled", (origin,))

@@ -15,7 +15,12 @@ from sentry_sdk.traces import NoOpStreamedSpan, SpanStatus, StreamedSpan
 from sentry_sdk.tracing import BAGGAGE_HEADER_NAME, SENTRY_TRACE_HEADER_NAME, Span, Transaction
 
 # Private, but the one place that knows the SDK's rules: parent first, then the rate, less under backpressure.
-from sentry_sdk.tracing_utils import Baggage, _make_sampling_decision, has_span_streaming_enabled
+from sentry_sdk.tracing_utils import (
+    Baggage,
+    PropagationContext,
+    _make_sampling_decision,
+    has_span_streaming_enabled,
+)
 
 from monitoring.signals import sampling
 from monitoring.spans import ORIGIN, AnySpan, write
@@ -114,13 +119,35 @@ def join(scope: Scope, name: str) -> None:
     scope._propagation_context = None  # noqa: SLF001  # what it inherits is the process's, and would go first
 
 
-def decide(isolation: Scope, known: sampling.Known) -> None:
-    """Let what was known beforehand hold for all that an attempt produces, and for what it publishes."""
-    propagation = isolation.get_active_propagation_context()
-    if known.parent_span_id is None:
-        propagation.trace_id = known.trace_id
-    if not known.sampled:
-        propagation.parent_sampled = False
+def take_place(isolation: Scope, known: sampling.Known | None, headers: dict[str, str]) -> None:
+    """Let an attempt's isolation scope take its place in the trace that `headers` name.
+
+    What was known beforehand holds for all that the attempt produces, and for what it publishes.
+    """
+    if known is None:
+        isolation.generate_propagation_context(headers)
+    else:
+        isolation._propagation_context = KnownPropagation(known, headers)  # noqa: SLF001  # what the line above sets
+
+
+class KnownPropagation(PropagationContext):
+    """Be a place in a trace that is known; to read the baggage takes longer than the rest, and is left until asked."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, known: sampling.Known, headers: dict[str, str]) -> None:
+        # A decision that we have drawn is drawn again by the SDK, with the same result; unless it is No.
+        decided = False if not known.sampled else True if known.rand is None else None
+        super().__init__(known.trace_id, parent_span_id=known.parent_span_id, parent_sampled=decided)
+        self._headers = headers
+        del self.baggage
+
+    def __getattr__(self, name: str) -> Any:
+        """Read the baggage as the SDK reads it: Python calls this only for what is not there yet."""
+        if name != "baggage":
+            raise AttributeError(name)
+        self.baggage = baggage = PropagationContext.from_incoming_data(self._headers).baggage
+        return baggage
 
 
 def _begin_static(

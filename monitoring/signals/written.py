@@ -114,7 +114,7 @@ def _tags(attempt: Attempt, outcome: str) -> str | None:
     ambient = Scope.get_global_scope(), isolation, current
     if any(map(_holds_more, ambient)):
         return None
-    told = attempt.tags()
+    told = attempt.tags(attempt.received.words().known())
     own = told.pop(_TASK_ID)
     everywhere, below, above = (scope._tags for scope in ambient)  # noqa: SLF001  # no public reader for them
     tags = {**everywhere, **below, **told, "outcome": outcome, **above}

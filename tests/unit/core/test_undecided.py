@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import sentry_sdk
 from celery import Celery, signals
-from sentry_sdk.tracing_utils import PropagationContext, _make_sampling_decision
+from sentry_sdk.scope import Scope
+from sentry_sdk.tracing_utils import Baggage, PropagationContext, _make_sampling_decision
 
 import monitoring
-from monitoring.signals import ids, sampling
+from monitoring.signals import ids, sampling, tracing
 from monitoring.signals.scopes import LazyScope
 from tests.harness.sentry import Sentry
 from tests.unit.core.conftest import Start
@@ -204,3 +205,63 @@ def test_what_is_continued_is_what_the_sdk_continues(
     headers = {"sentry-trace": f"{TRACE}-{TRACE[:16]}", "baggage": baggage}
     propagation = PropagationContext.from_incoming_data(headers)
     assert sampling.continues(sentry_sdk.get_client(), headers) is (propagation.trace_id == TRACE)
+
+
+def _said(scope: Scope) -> tuple[Any, ...]:
+    """Return what a scope says of its place in a trace, without the id of what runs there."""
+    propagation = scope.get_active_propagation_context()
+    headers = dict(scope.iter_trace_propagation_headers())
+    trace_id, _, _ = headers.pop("sentry-trace").partition("-")
+    sampling_context = propagation.dynamic_sampling_context
+    return trace_id, propagation.parent_span_id, propagation.parent_sampled, headers, sampling_context
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("sampled", ["", "-0", "-1", None])
+@pytest.mark.parametrize(
+    "baggage", [None, OTHERS, OURS, f"{OURS},sentry-sample_rand=0.05", f"{OURS},sentry-sample_rate=0.2", "broken"]
+)
+def test_a_known_place_in_a_trace_says_what_the_sdks_says(
+    start: Start, rate: float, sampled: str | None, baggage: str | None
+) -> None:
+    """The same trace, decision and baggage, for what is published and for who reads it; but a No is a No."""
+    start(traces_sample_rate=rate)
+    headers = {} if sampled is None else {"sentry-trace": f"{TRACE}-{TRACE[:16]}{sampled}"}
+    headers |= {} if baggage is None else {"baggage": baggage}
+    known = sampling.known_beforehand(sentry_sdk.get_client(), headers)
+    assert known is not None
+    with sentry_sdk.isolation_scope() as theirs:
+        theirs.generate_propagation_context(headers)
+        if sampled is None:
+            theirs.get_active_propagation_context().trace_id = known.trace_id
+        if not known.sampled:
+            theirs.get_active_propagation_context().parent_sampled = False
+        wanted = _said(theirs)
+    with sentry_sdk.isolation_scope() as ours:
+        tracing.take_place(ours, known, headers)
+        assert _said(ours) == wanted
+
+
+def test_baggage_is_read_when_somebody_asks(start: Start, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A breadcrumb and a span of a task that nobody samples need none; what it publishes does."""
+    read: list[Any] = []
+    before: list[Any] = []
+    after: list[Any] = []
+    as_the_sdk = Baggage.from_incoming_header
+
+    def seen(header: str) -> Baggage:
+        read.append(header)
+        return as_the_sdk(header)
+
+    monkeypatch.setattr(Baggage, "from_incoming_header", seen)
+    start()
+
+    def body() -> None:
+        sentry_sdk.add_breadcrumb(message="balance checked")
+        with sentry_sdk.start_span(op="exchange.fetch", name="fetch order book"):
+            before.extend(read)
+        sentry_sdk.get_baggage()
+        after.extend(read)
+
+    run(app, body, baggage=OURS)
+    assert (before, after) == ([], [OURS])
