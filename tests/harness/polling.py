@@ -8,7 +8,7 @@ T = TypeVar("T")
 INTERVAL_SECONDS = 0.02
 
 
-def wait_until(probe: Callable[[], T], what: str | Callable[[], str], timeout: float = 10.0) -> T:
+def wait_until(probe: Callable[[], T], what: str | Callable[[], str], timeout: float = 30.0) -> T:
     """Return the first truthy answer of the probe; fail naming what was awaited after `timeout` seconds.
 
     `what` may be a callable, so that the message can describe the state at the deadline.
