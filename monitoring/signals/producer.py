@@ -88,12 +88,13 @@ class Producer:
 
 def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> message.Carried:
     """Hand the story on: `Task.retry` publishes the next attempt before `task_retry` fires."""
-    eta = timestamp(headers["eta"]) if headers.get("eta") else None
-    cause = _retry_cause()
-    attempt.error = cause
+    call = _retry_call()
+    passed = call.get("exc")
+    attempt.error = cause = passed if isinstance(passed, BaseException) else sys.exc_info()[1]
     scope = sentry_sdk.get_isolation_scope()
     crumbs, dropped = scope._breadcrumbs, scope._n_breadcrumbs_truncated  # noqa: SLF001  # no public reader for them
-    record = attempt.record(cause, max(0.0, eta - now) if eta is not None else 0.0)
+    # Exact, where a countdown was given; Celery has made a time of day of it since, which is some milliseconds nearer.
+    record = attempt.record(cause, float(call.get("countdown") or _seconds_until_eta(headers, now)))
     trail = attempt.received.carried.trail.followed_by(record, numbered(list(crumbs), attempt.received.number), dropped)
     first = attempt.received.carried.first_published
     # What the attempt bound for itself goes on, except that new arguments may say otherwise: the next one looks.
@@ -103,11 +104,10 @@ def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> mess
 def _after_lost_worker(lost: Seen, headers: dict[str, Any], now: float) -> message.Carried:
     """Hand on the story of an attempt whose process is gone: the worker's main process publishes the next one."""
     carried = carried_by(lost.headers)
-    eta = timestamp(headers["eta"]) if headers.get("eta") else None
     text = "the process that ran it is gone, and its breadcrumbs with it"
     record = replace(
         lost.record(carried, now, "WorkerLostError", text),
-        retry_delay_s=rounded(max(0.0, eta - now) if eta is not None else 0.0),
+        retry_delay_s=rounded(_seconds_until_eta(headers, now)),
     )
     trail = carried.trail.followed_by(record)
     first = carried.first_published
@@ -119,22 +119,24 @@ def _is_chord_body(task_id: str, request: Any) -> bool:
     return isinstance(options, dict) and options.get("task_id") == task_id
 
 
-def _retry_cause() -> BaseException | None:
-    """Find why a task retries: what was passed as `Task.retry(exc=…)`, else the error being handled.
+def _seconds_until_eta(headers: dict[str, Any], now: float) -> float:
+    eta = timestamp(headers["eta"]) if headers.get("eta") else None
+    return max(0.0, eta - now) if eta is not None else 0.0
 
-    The former is known to nobody but the frame of `Task.retry`, which is still running a few callers up.
+
+def _retry_call() -> dict[str, Any]:
+    """Return what `Task.retry` was called with, and what it has made of it: `exc`, `countdown`.
+
+    Nobody but its frame knows that, which is still running a few callers up.
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # documented, and the only way to a caller's frame
     for _ in range(_MAX_FRAMES):
         if frame is None:
             break
         if frame.f_code.co_name == "retry" and "signature_from_request" in frame.f_code.co_names:
-            passed = frame.f_locals.get("exc")
-            if isinstance(passed, BaseException):
-                return passed
-            break
+            return frame.f_locals
         frame = frame.f_back
-    return sys.exc_info()[1]
+    return {}
 
 
 _MAX_FRAMES: Final = 40

@@ -67,6 +67,8 @@ def test_start_runs_a_worker_with_every_pool(start_worker: Callable[..., Worker]
 def test_quit_ends_a_started_worker(start_worker: Callable[..., Worker]) -> None:
     """End at once with 0 after SIGQUIT, as the worker command does."""
     worker = start_worker(app=APP, command="start", concurrency=1)
+    # Between "ready." and its loop Celery asks the pool how it started: a cold stop then leaves none to ask.
+    wait_until(worker.app.control.ping, "an answer from the worker's loop")
     worker.kill(signal.SIGQUIT)
     assert worker.wait() == DONE
 

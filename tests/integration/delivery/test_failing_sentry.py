@@ -22,6 +22,8 @@ from tests.integration.delivery.spooled import (
     wait_spooled,
 )
 
+CELERY_STOP_SECONDS = 16.0
+
 pytestmark = [pytest.mark.unjudged("losses", reason="a failing Sentry is what these tests are about")]
 
 FAULTS = {
@@ -94,9 +96,10 @@ def test_a_hanging_sentry_bounds_the_stop_and_keeps_what_is_left(stop: str, stag
     wait_until(lambda: (told := active()) and not any(told.values()), "a worker that knows how its tasks ended", 10)
     started = time.monotonic()
     worker.kill(stop)
-    worker.wait()
-    # The pool's processes end at the same time, then the main process: twice the time-out, and Celery's own second.
-    assert time.monotonic() - started < 2 * (1.5 + SET_ASIDE_SECONDS) + 4
+    worker.wait(60)
+    # The pool's processes end at the same time, then the main process: twice the time-out, and what Celery itself takes
+    # (a second, or ten on a busy machine). `test_transport` holds one process to its time-out.
+    assert time.monotonic() - started < 2 * (1.5 + SET_ASIDE_SECONDS) + CELERY_STOP_SECONDS
     # (A cold stop puts back what was not yet acknowledged: such a task may fail twice.)
     assert set(bots(spooled(stage))) == set(names)
     recover(stage)
