@@ -44,7 +44,7 @@ MARKS = {
     "skip",
     "worker",
 }
-PROGRAM_SECONDS = 60
+PROGRAM_SECONDS = 120
 PAGES = [page for page in pages() if page != README and any("signature" not in b.marks for b in blocks(page, "python"))]
 
 
@@ -120,7 +120,6 @@ def _wait_received(stage: Stage, block: Block, kind: str, values: Any) -> None:
     wait_until(
         lambda: any(_holds(entry, values) for entry in _entries(stage, kind)),
         lambda: f"{block}: {kind} {values}\n{_entries(stage, kind) if kind == 'stats' else stage.sentry.summary()}",
-        20,
     )
 
 

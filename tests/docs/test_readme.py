@@ -51,8 +51,8 @@ def sentries(module_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> I
     for worker in (ours, stock):
         worker.wait_ready()
         worker.task("place_order").apply_async(args=ARGUMENTS, ignore_result=True)
-    module_stage.sentry.wait_for("event", 1, 30)
-    wait_until(lambda: len(_distinct(other.sentry)) > 1, "both events of the stock SDK", 30)
+    module_stage.sentry.wait_for("event", 1)
+    wait_until(lambda: len(_distinct(other.sentry)) > 1, "both events of the stock SDK")
     assert module_stage.settle() == []
     other.settle()
     yield {"ours": module_stage.sentry, "stock": other.sentry}

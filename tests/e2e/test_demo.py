@@ -59,7 +59,7 @@ def test_every_task_of_the_demo_is_accounted_for(demo: Runner, tmp_path: Path) -
 def test_a_demo_that_is_interrupted_stops_in_order(demo: Runner, tmp_path: Path) -> None:
     """Exit with 130 on Ctrl-C in the middle, with nothing left behind."""
     demo.await_line("enqueued,")
-    assert demo.stop(signal.SIGINT, timeout=60) == 130
+    assert demo.stop(signal.SIGINT) == 130
     assert "Stopped before the end." in demo.output
     assert not demo.below()
     assert not list((tmp_path / ".local").iterdir())
@@ -70,7 +70,7 @@ def test_a_demo_without_its_worker_fails_and_keeps_the_evidence(demo: Runner, tm
     demo.await_line("enqueued,")
     worker = next(p for p in demo.below() if "start" in p.cmdline() and "worker" in p.cmdline())
     worker.kill()
-    assert demo.wait(timeout=60) == 1
+    assert demo.wait() == 1
     assert "worker ended unexpectedly: signal SIGKILL" in demo.output
     assert not demo.below()
     (log,) = (tmp_path / ".local").glob("demo-*/output.log")
@@ -83,7 +83,7 @@ def test_a_task_that_does_not_finish_fails_the_demo(tmp_path: Path) -> None:
     (tmp_path / "Procfile.dev").symlink_to(ROOT / "Procfile.dev")
     ports = {name: str(free_port()) for name in ("PORT", "REDIS_PORT", "LOCAL_SENTRY_PORT")}
     demo = Runner(tmp_path, "--tasks", "40", "--timeout", "1.2", module="demo", env=ports)
-    code = demo.wait(timeout=90)
+    code = demo.wait()
     left = demo.close()
     assert code == 1, demo.output
     assert re.search(r"\d+ tasks have not finished within 1\.2 s:", demo.output)

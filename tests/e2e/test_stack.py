@@ -49,7 +49,7 @@ class Stack:
 
     def await_state(self, task_id: str, state: str) -> None:
         """Wait until the API says that a task has come so far."""
-        wait_until(lambda: self.ask(f"/api/tasks/{task_id}")["state"] == state, f"{task_id} {state}", 30)
+        wait_until(lambda: self.ask(f"/api/tasks/{task_id}")["state"] == state, f"{task_id} {state}")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_running_task_finishes_when_the_stack_stops(start: Start, tmp_path: Pa
     assert stack.ask("/readyz")
     task_id = stack.order()
     stack.runner.await_line(f"place_order[{task_id}] received")
-    assert stack.runner.stop(signal.SIGINT, timeout=60) == 0
+    assert stack.runner.stop(signal.SIGINT) == 0
     output = stack.runner.output
     assert re.search(rf"place_order\[{re.escape(task_id)}\] succeeded in 3\.", output), output
     stopped = re.findall(r"^system +\| (\w+) stopped: (.*)$", output, re.MULTILINE)
@@ -98,7 +98,7 @@ def test_killing_the_runner_outright_leaves_nothing_of_the_stack(start: Start) -
     stack.runner.await_line("five bots, 2 requests a second")
     stack.runner.await_line("succeeded in")
     stack.runner.process.popen.kill()
-    wait_until(lambda: not stack.runner.below(), lambda: f"the end of {stack.runner.below()}", 120)
+    wait_until(lambda: not stack.runner.below(), lambda: f"the end of {stack.runner.below()}")
 
 
 def test_one_process_that_dies_stops_the_stack(start: Start) -> None:

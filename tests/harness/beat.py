@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.harness.polling import wait_until
 from tests.harness.process import LocalProcess
-from tests.harness.worker import START_SECONDS, own_spool, process_environment
+from tests.harness.worker import own_spool, process_environment
 
 APP = "tests.apps.scheduled"
 SCHEDULE = "TEST_BEAT_SCHEDULE"
@@ -46,7 +46,7 @@ class Beat:
     def wait_sent(self, entry: str, times: int = 1) -> None:
         """Return when beat has sent an entry's task so often."""
         sent = f"Sending due task {entry} ("
-        wait_until(lambda: self.log.count(sent) >= times, lambda: f"{entry!r} sent\n{self.log}", START_SECONDS)
+        wait_until(lambda: self.log.count(sent) >= times, lambda: f"{entry!r} sent\n{self.log}")
 
     def _rests(self) -> bool:
         """Say that beat has written nothing for a moment: it tells each task that it sends."""
@@ -60,7 +60,7 @@ class Beat:
             if self.process.status == "running":
                 # Celery's handler closes the schedule wherever beat is. In the midst of publishing that raises, and
                 # beat goes on with what is closed. (The exit code says nothing.)
-                wait_until(self._rests, lambda: f"a moment without publishing\n{self.log}", START_SECONDS)
+                wait_until(self._rests, lambda: f"a moment without publishing\n{self.log}")
                 self.process.stop()
         except AssertionError as error:
             found.append(str(error))

@@ -24,7 +24,7 @@ from tests.harness.polling import wait_until
 from tests.harness.process import LocalProcess
 from tests.harness.server import Server
 from tests.harness.swallowed import swallowed_errors
-from tests.harness.worker import QUIET, START_SECONDS, close_sender, process_environment
+from tests.harness.worker import QUIET, close_sender, process_environment
 
 APP = "tests.apps.trading"
 
@@ -83,7 +83,6 @@ class LocalWorkerContainer(CeleryWorkerContainer):  # type: ignore[misc]  # as a
         wait_until(
             lambda: self.ready_prompt in self._since_start() or self.status == "exited",
             lambda: f"worker ready\n{self.logs()}",
-            START_SECONDS,
         )
         assert self.status == "running", f"the worker exited\n{self.logs()}"
         return True

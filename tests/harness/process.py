@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psutil
 
-from tests.harness.polling import INTERVAL_SECONDS, wait_until
+from tests.harness.polling import INTERVAL_SECONDS, PATIENCE_SECONDS, wait_until
 
 KILL_GRACE_SECONDS = 10.0
 # How long a child may take to follow its parent before it counts as left behind.
@@ -107,12 +107,12 @@ class LocalProcess:
             where = self.logs()[end:].decode(errors="replace")
             raise AssertionError(f"{self.name} did not exit within {timeout:g} s and was killed\n{where}") from None
 
-    def stop(self, timeout: float = 30.0) -> int:
+    def stop(self, timeout: float = PATIENCE_SECONDS) -> int:
         """Ask the process alone to end (SIGTERM) and return its exit code."""
         self.kill(signal.SIGTERM)
         return self.wait(timeout)
 
-    def restart(self, timeout: float = 30.0) -> None:
+    def restart(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Stop, then start the same command again."""
         self.stop(timeout)
         self.start()

@@ -10,10 +10,9 @@ from typing import Any
 from celery import Celery, Signature
 from celery.result import AsyncResult, result_from_tuple
 
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.process import LocalProcess
 from tests.harness.worker import own_spool, process_environment
-
-ANSWER_SECONDS = 20.0
 
 
 class Producer:
@@ -31,7 +30,7 @@ class Producer:
                 cwd=folder,
             )
             # A producer that dies at start would leave the accept waiting for ever.
-            door._listener._socket.settimeout(ANSWER_SECONDS)  # type: ignore[attr-defined]  # no public timeout
+            door._listener._socket.settimeout(PATIENCE_SECONDS)  # type: ignore[attr-defined]  # no public timeout
             try:
                 self._door: Connection[Any, Any] = door.accept()
             except TimeoutError:
@@ -53,7 +52,7 @@ class Producer:
         """Publish a signature with options of `apply_async`, under a bound context or inside a transaction if named."""
         sender: Celery = signature.app
         self._door.send((dict(signature), options, dict(context or {}), transaction))
-        if not self._door.poll(ANSWER_SECONDS):
+        if not self._door.poll(PATIENCE_SECONDS):
             raise AssertionError(f"the producer did not answer\n{self.log}")
         answer = self._door.recv()
         if isinstance(answer, str):
@@ -67,7 +66,7 @@ class Producer:
         try:
             if self.process.status == "running":
                 self._door.send(None)
-                if code := self.process.wait(ANSWER_SECONDS):
+                if code := self.process.wait(PATIENCE_SECONDS):
                     found.append(f"the producer exited with {code}\n{self.log}")
         except (AssertionError, OSError) as error:
             found.append(f"the producer did not end well: {error}\n{self.log}")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import psutil
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.process import LocalProcess
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ class Runner:
         """Return everything written so far."""
         return self.process.logs().decode(errors="replace")
 
-    def await_line(self, text: str, timeout: float = 120.0) -> None:
+    def await_line(self, text: str, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until something was written; fail with the output when the runner ends without it."""
 
         def seen() -> bool:
@@ -49,11 +49,11 @@ class Runner:
 
         wait_until(seen, lambda: f"{text!r} in\n{self.output}", timeout)
 
-    def wait(self, timeout: float = 120.0) -> int:
+    def wait(self, timeout: float = PATIENCE_SECONDS) -> int:
         """Return the exit code."""
         return self.process.wait(timeout)
 
-    def stop(self, number: int, timeout: float = 60.0) -> int:
+    def stop(self, number: int, timeout: float = PATIENCE_SECONDS) -> int:
         """Signal the runner, as Ctrl-C or a service manager does, and return its exit code."""
         self.process.kill(number)
         return self.process.wait(timeout)

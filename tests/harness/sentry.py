@@ -9,6 +9,7 @@ from urllib.request import Request, urlopen
 
 from monitoring.local import queries
 from monitoring.local.server import LocalSentry
+from tests.harness.polling import PATIENCE_SECONDS
 
 Entry = dict[str, Any]
 Where = Callable[[Entry], object]
@@ -74,7 +75,7 @@ class Sentry(LocalSentry):
         return not counts["received"] and not counts["rejected"]
 
     def wait_for(
-        self, kind: str, count: int = 1, timeout: float = 10.0, where: Callable[[Any], object] | None = None
+        self, kind: str, count: int = 1, timeout: float = PATIENCE_SECONDS, where: Callable[[Any], object] | None = None
     ) -> list[Entry]:
         """Return the entries of a kind for which `where` holds, as soon as there are `count`; fail after `timeout` s.
 
@@ -82,7 +83,7 @@ class Sentry(LocalSentry):
         """
         return super().wait_for(kind, count, timeout, tolerant(where) if where else None)
 
-    def one(self, kind: str, where: Where | None = None, timeout: float = 10.0) -> Entry:
+    def one(self, kind: str, where: Where | None = None, timeout: float = PATIENCE_SECONDS) -> Entry:
         """Return the only entry of a kind for which `where` holds: no second one has come by then."""
         entries = self.wait_for(kind, 1, timeout, where)
         assert len(entries) == 1, f"{len(entries)} x {kind} instead of one\n{self.summary()}"

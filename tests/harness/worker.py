@@ -10,14 +10,12 @@ import psutil
 from celery import Celery, Signature
 from kombu import pools
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.process import LocalProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a developer's shell or `.env` says must not reach a worker under test.
 OURS = ("SENTRY_", "MONITORING_", "CELERY_", "APP_VERSION")
-#: How many start at once on a busy machine; a worker that cannot start ends by itself, and sooner.
-START_SECONDS = 120.0
 # Mingle waits a second for other workers, gossip talks to them; no test of ours needs either.
 QUIET = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
 
@@ -96,14 +94,14 @@ class Worker:
         full = name if "." in name else f"{self.module}.{name}"
         return self.app.signature(full, queue=self.queue)
 
-    def wait_ready(self, timeout: float = START_SECONDS) -> Self:
+    def wait_ready(self, timeout: float = PATIENCE_SECONDS) -> Self:
         """Return when the worker takes tasks; fail with its log when it ends or does not get there."""
         wait_until(lambda: " ready." in self.log or not self.running, lambda: f"worker ready\n{self.log}", timeout)
         if not self.running:
             raise AssertionError(f"the worker exited with {self.process.popen.returncode}\n{self.log}")
         return self
 
-    def wait_log(self, text: str, timeout: float = 10.0) -> None:
+    def wait_log(self, text: str, timeout: float = PATIENCE_SECONDS) -> None:
         """Return when the worker has written `text`."""
         wait_until(lambda: text in self.log, lambda: f"{text!r} in the worker's log\n{self.log}", timeout)
 
@@ -111,11 +109,11 @@ class Worker:
         """Send a signal; KILL ends the pool's processes too, any other goes to the main process alone."""
         self.process.kill(signal)
 
-    def stop(self, timeout: float = 30.0) -> int:
+    def stop(self, timeout: float = PATIENCE_SECONDS) -> int:
         """Ask for a warm shutdown (SIGTERM to the main process) and return the exit code."""
         return self.process.stop(timeout)
 
-    def wait(self, timeout: float = 30.0) -> int:
+    def wait(self, timeout: float = PATIENCE_SECONDS) -> int:
         """Return the exit code of a worker that ends by itself."""
         return self.process.wait(timeout)
 

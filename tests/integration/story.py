@@ -9,7 +9,7 @@ from celery import Signature, chain, chord, group
 from celery.result import AsyncResult, GroupResult
 
 from tests.apps.orders import Order
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.producer import Producer
 from tests.harness.sentry import Sentry, attributed, attributes, tagged
 from tests.harness.stage import Stage
@@ -19,7 +19,6 @@ EXCHANGE, SYMBOL = "kraken", "BTC/USDT"
 #: What an argument says that is no part of the context.
 NOTE, SIZE, ACCOUNT = "for the desk only", 7315.25, "desk-4711"
 # Each scenario ends by itself; together they take a few seconds.
-PATIENCE_SECONDS = 40.0
 # A task that raises Ignore stores no result; the warm shutdown at the end waits for it.
 WITHOUT_RESULT = {"ignored"}
 
@@ -143,7 +142,6 @@ def tell(stage: Stage, pool: str, lifecycle: str) -> Story:
     wait_until(
         lambda: all(ended(result) for result in answering.values()),
         lambda: f"the end of {[bot for bot, result in answering.items() if not ended(result)]}",
-        PATIENCE_SECONDS,
     )
     assert stage.settle() == []
     return story

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.process import LocalProcess
 from tests.harness.server import Server, free_port
 from tests.harness.wire import Wire
@@ -79,7 +79,7 @@ def web(server: Server, tmp_path: Path, wire: Wire) -> Iterator[tuple[str, Calla
         return process.reap()
 
     try:
-        wait_until(answers, log, 60)
+        wait_until(answers, log)
         yield f"http://127.0.0.1:{port}", stopped
     finally:
         if process.status == "running":
@@ -151,9 +151,9 @@ def test_no_secret_leaves_a_worker_from_any_place(server: Server, tmp_path: Path
             worker.task("rejects").delay(),
             worker.task("missing").apply_async((f"live {LIVE}",), {"api_key": token(81)}),
         ]
-        header = worker.task("again").delay("bot-2").get(timeout=30)
-        wait_until(ends[0].ready, lambda: worker.log, 30)
-        called = worker.task("hooks").delay().get(timeout=30)
+        header = worker.task("again").delay("bot-2").get(timeout=PATIENCE_SECONDS)
+        wait_until(ends[0].ready, lambda: worker.log)
+        called = worker.task("hooks").delay().get(timeout=PATIENCE_SECONDS)
     finally:
         assert worker.close() == []
         database.close()
@@ -184,7 +184,7 @@ def test_no_secret_lies_on_disk_while_sentry_is_away(server: Server, tmp_path: P
         worker.wait_ready()
         try:
             end = worker.task("leak").apply_async(("bot-1",), {"note": f"live {LIVE}", "api_key": token(80)})
-            wait_until(end.ready, lambda: worker.log, 30)
+            wait_until(end.ready, lambda: worker.log)
             kept = b"".join(path.read_bytes() for path in spool.rglob("*") if path.is_file())
         finally:
             assert worker.close() == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.sentry import Sentry
 from tests.harness.server import free_port
 from tests.harness.stage import Stage
@@ -54,7 +54,7 @@ def test_start_runs_a_worker_with_every_pool(start_worker: Callable[..., Worker]
     """Start a worker that works, with the options it was given, and end with 0 after SIGTERM."""
     options = ("--metrics-port", "9101", "--config-name=live")
     worker = start_worker(app=APP, command="start", pool=pool, concurrency=3, queue="orders", options=options)
-    assert worker.task("double").delay(21).get(timeout=20) == 42
+    assert worker.task("double").delay(21).get(timeout=PATIENCE_SECONDS) == 42
     assert f"{pool}, " in worker.log
     assert "metrics on 9101 with concurrency 3" in worker.log
     # Once, and with what was given: an option that `start` ate would be seen twice, the second time as its default.
@@ -219,12 +219,12 @@ def test_daemon_writes_its_files(celery: Celery, stage: Stage, configured: bool)
     env = {"STARTED_PIDFILE": str(pidfile), "STARTED_LOGFILE": str(logfile)} if configured else {}
     done = celery("-A", APP, "start", "-D", "-c1", "-lINFO", "--without-mingle", *options, env=env)
     assert done.returncode == DONE, done.stderr
-    wait_until(lambda: logfile.exists() and " ready." in logfile.read_text(), "the daemon's log", 30)
+    wait_until(lambda: logfile.exists() and " ready." in logfile.read_text(), "the daemon's log")
     daemon = psutil.Process(int(pidfile.read_text()))
     try:
         assert daemon.cmdline()[-2:] != ["-D"]
         daemon.send_signal(signal.SIGTERM)
-        daemon.wait(20)
+        daemon.wait(PATIENCE_SECONDS)
     finally:
         if daemon.is_running():
             daemon.kill()
@@ -258,7 +258,7 @@ def test_terminal_gets_colour_unless_it_is_unwanted(stage: Stage, flag: tuple[st
             pass
         finally:
             os.close(ours)
-        assert process.wait(20) == DONE
+        assert process.wait(PATIENCE_SECONDS) == DONE
     assert (b"\x1b[" in shown) is coloured
 
 

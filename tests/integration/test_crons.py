@@ -54,7 +54,6 @@ def day(module_stage: Stage) -> Sentry:
     wait_until(
         lambda: ended <= {entry["monitor_slug"] for entry in sentry.check_ins() if entry["status"] != PROGRESS},
         lambda: f"the end of every run\n{sentry.summary()}",
-        40,
     )
     assert module_stage.settle() == []
     return sentry
@@ -195,5 +194,5 @@ def test_embedded_beat_checks_in_too(stage: Stage) -> None:
         options=("-B", "--schedule", str(stage.folder / "schedule")),
         env={"TEST_BEAT_SCHEDULE": schedule},
     )
-    stage.sentry.wait_for("check_in", 2, 20)
+    stage.sentry.wait_for("check_in", 2)
     assert statuses(stage.sentry, "embedded") == [PROGRESS, OK]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from pytest_celery import CeleryTestSetup
 
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.process import LocalProcess
 from tests.harness.runner import Runner
 from tests.harness.sentry import Sentry
@@ -27,7 +28,7 @@ STOCK = "tests.apps.stock"
 def test_worker_is_a_real_process_and_sends_real_envelopes(start_worker: Callable[..., Worker], sentry: Sentry) -> None:
     """Run tasks in the pool's processes; an error and a metric arrive over HTTP, the metric by the flush at the end."""
     worker = start_worker(app=STOCK)
-    assert worker.task("succeed").delay().get(timeout=10) in worker.child_pids
+    assert worker.task("succeed").delay().get(timeout=PATIENCE_SECONDS) in worker.child_pids
     worker.task("fail").delay()
     event = sentry.one("event")
     assert event["exception"]["values"][0]["value"] == "no margin"
@@ -39,7 +40,7 @@ def test_worker_is_a_real_process_and_sends_real_envelopes(start_worker: Callabl
 def test_every_pool_starts_and_stops(start_worker: Callable[..., Worker], pool: str) -> None:
     """Run a task and end with 0 after SIGTERM, under each of Celery's pools."""
     worker = start_worker(app=STOCK, pool=pool)
-    pid = worker.task("succeed").delay().get(timeout=10)
+    pid = worker.task("succeed").delay().get(timeout=PATIENCE_SECONDS)
     assert (pid == worker.pid) is (pool != "prefork")
     assert worker.stop() == 0
 
@@ -50,7 +51,7 @@ def test_a_killed_worker_takes_its_children_along(start_worker: Callable[..., Wo
     children = worker.children
     worker.kill()
     assert worker.process.popen.returncode == -signal.SIGKILL
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not psutil.wait_procs(children, timeout=PATIENCE_SECONDS)[1]
 
 
 def test_a_worker_that_cannot_start_is_shown_with_its_log(start_worker: Callable[..., Worker]) -> None:
@@ -80,7 +81,7 @@ def test_a_process_left_behind_is_found_and_ended(server: Server, tmp_path: Path
     """Tell of a program that a task has left running, and end it."""
     stage = Stage(server, tmp_path)
     worker = stage.start_worker(app=STOCK)
-    pid = worker.task("shell").delay().get(timeout=10)
+    pid = worker.task("shell").delay().get(timeout=PATIENCE_SECONDS)
     (finding,) = stage.close()
     assert f"left process {pid}" in finding
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -90,7 +91,7 @@ def test_an_error_swallowed_in_a_worker_is_found(server: Server, tmp_path: Path)
     """Tell of a signal receiver that raised in a worker, with its traceback, although the task went well."""
     stage = Stage(server, tmp_path)
     worker = stage.start_worker(app=STOCK)
-    worker.task("succeed").apply_async(task_id="break-1").get(timeout=10)
+    worker.task("succeed").apply_async(task_id="break-1").get(timeout=PATIENCE_SECONDS)
     found = stage.close(excused=frozenset({"relay", "privacy", "losses"}))
     assert found
     assert "a receiver's fault" in found[0]

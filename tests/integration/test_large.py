@@ -13,7 +13,6 @@ from tests.integration.story import ended
 
 pytestmark = pytest.mark.unjudged("losses", reason="the spans of a transaction that is too large are lost, and counted")
 
-PATIENCE_SECONDS = 60.0
 EXCHANGE, SYMBOL = "kraken", "BTC/USDT"
 
 
@@ -58,7 +57,6 @@ def day(module_stage: Stage) -> Day:
     wait_until(
         lambda: all(map(ended, results.values())),
         lambda: f"the end of {[bot for bot, result in results.items() if not ended(result)]}\n{worker.log}",
-        PATIENCE_SECONDS,
     )
     assert module_stage.settle() == []
     return Day(module_stage.sentry, {bot: result.id for bot, result in results.items()})

@@ -51,7 +51,7 @@ def test_real_clients_are_told_rightly_and_leak_nothing(server: Server, tmp_path
                 for address in addresses.values()
                 for task in ("order", "balance")
             ]
-            wait_until(lambda: all(end.ready() for end in ends), lambda: worker.log, 90)
+            wait_until(lambda: all(end.ready() for end in ends), lambda: worker.log)
         finally:
             assert worker.close() == []
             database.close()

@@ -18,7 +18,6 @@ from tests.harness.worker import Worker
 
 APP = "tests.apps.outage"
 OUTAGES = "{monitoring}:persistence:1:outages"
-PATIENCE = 90.0
 UNTRACED = {"SENTRY_TRACES_SAMPLE_RATE": "0"}
 # A build machine may be slower than a network; what happens to the impatient is the second test's.
 PATIENT = {**UNTRACED, "MONITORING_REDIS_TIMEOUT": "5"}
@@ -39,7 +38,7 @@ def _run(stage: Stage, worker: Worker, name: str, tasks: range, exchange: str = 
     before = len(_ended(stage))
     for number in tasks:
         worker.task(name).delay(f"bot-{number % 30}", exchange)
-    wait_until(lambda: len(_ended(stage)) >= before + len(tasks), lambda: f"{name}: {len(_ended(stage))}", PATIENCE)
+    wait_until(lambda: len(_ended(stage)) >= before + len(tasks), lambda: f"{name}: {len(_ended(stage))}")
 
 
 def _ended(stage: Stage) -> list[bytes | str]:

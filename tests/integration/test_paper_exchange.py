@@ -68,7 +68,7 @@ def _trade(server: Redis, url: str, body: str) -> list[str]:
         subprocess.Popen([*command, str(number)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for number in range(PROCESSES)
     ]
-    wait_until(lambda: int(server.get("ready") or 0) == PROCESSES, "every trader to be ready", 30)
+    wait_until(lambda: int(server.get("ready") or 0) == PROCESSES, "every trader to be ready")
     server.rpush("start", *range(PROCESSES))
     printed = [trader.communicate(timeout=60)[0] for trader in traders]
     assert [trader.returncode for trader in traders] == [0] * PROCESSES

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.runner import ROOT, Runner
 from tests.harness.server import free_port
 
@@ -109,7 +109,7 @@ def test_work_that_outlasts_the_grace_is_ended(run: Run) -> None:
     runner = run("a: SCRIPT a 0 0", "slow: SCRIPT slow 60 0", options=("--grace", "0.5"))
     runner.await_line("a started")
     runner.await_line("slow started")
-    assert runner.stop(signal.SIGTERM, timeout=30) == 0
+    assert runner.stop(signal.SIGTERM) == 0
     assert "slow is still running: SIGQUIT" in runner.output
     assert "slow is still running: SIGKILL" in runner.output
     assert "slow stopped: signal SIGKILL" in runner.output
@@ -124,9 +124,9 @@ def test_a_second_ctrl_c_hurries(run: Run) -> None:
     runner.process.kill(signal.SIGINT)
     runner.await_line("slow got SIGTERM")
     runner.process.kill(signal.SIGINT)
-    runner.await_line("slow is still running: SIGQUIT", timeout=5)
+    runner.await_line("slow is still running: SIGQUIT", timeout=30)  # not the minute
     runner.process.kill(signal.SIGINT)
-    assert runner.wait(timeout=20) == 0
+    assert runner.wait() == 0
     assert told(runner, "a finished")
 
 
@@ -160,7 +160,7 @@ def test_killing_the_runner_leaves_nothing(run: Run) -> None:
     runner.await_line("b started")
     runner.await_line("child of a started")
     runner.process.popen.kill()
-    wait_until(lambda: not runner.below(), lambda: f"the end of {runner.below()}", timeout=30)
+    wait_until(lambda: not runner.below(), lambda: f"the end of {runner.below()}")
 
 
 def test_only_some_processes_of_the_file(run: Run) -> None:
@@ -190,7 +190,7 @@ def test_a_reader_that_goes_away_stops_nothing_halfway(tmp_path: Path) -> None:
         time.sleep(0.2)  # some more lines that nobody reads
         assert one.poll() is None
         one.terminate()
-        assert one.wait(20) == 0
+        assert one.wait(PATIENCE_SECONDS) == 0
     assert "a finished" in seen.read_text()
 
 
@@ -265,6 +265,6 @@ def test_ctrl_c_under_make_ends_with_zero(tmp_path: Path) -> None:
             if starting and not (starting := starting - {shown[-1]}):
                 make.stdin.write(b"\x03")
                 make.stdin.flush()
-        assert make.wait(20) == 0, shown
+        assert make.wait(PATIENCE_SECONDS) == 0, shown
     assert [line for line in shown if "finished" in line] == ["b        | b finished", "a        | a finished"], shown
     assert not [line for line in shown if "Error" in line]

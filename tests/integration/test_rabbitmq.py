@@ -13,7 +13,7 @@ from celery import Signature
 from kombu.connection import Connection
 from kombu.entity import Queue
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.rabbit import Rabbit, rabbit_missing
 from tests.harness.sentry import Sentry, attributed, tagged
 from tests.harness.server import free_port
@@ -23,7 +23,6 @@ from tests.harness.worker import Worker
 pytestmark = pytest.mark.outcomes
 
 APP = "tests.apps.rabbit"
-PATIENCE = 40.0
 #: RabbitMQ's own limit. A header that does not fit breaks the publisher's connection.
 FRAME_BYTES = 131_072
 
@@ -50,21 +49,21 @@ def day(module_stage: Stage, rabbit: Rabbit, messages: dict[str, Any]) -> Sentry
         return producer.send(sent, transaction="POST /orders", **options)
 
     named = {"exchange": "trading", "routing_key": "order.new"}
-    publish("trading.succeed", bot="named", **named).get(timeout=PATIENCE)
-    publish("trading.succeed", bot="plain", routing_key="celery").get(timeout=PATIENCE)
+    publish("trading.succeed", bot="named", **named).get(timeout=PATIENCE_SECONDS)
+    publish("trading.succeed", bot="plain", routing_key="celery").get(timeout=PATIENCE_SECONDS)
     story = publish("rabbit.talkative", bot="talkative", **named)
-    wait_until(story.ready, lambda: f"the end of five attempts\n{worker.log}", PATIENCE)
+    wait_until(story.ready, lambda: f"the end of five attempts\n{worker.log}")
     # What a killed worker has not yet sent is gone.
-    module_stage.sentry.wait_for("event", 1, PATIENCE, tagged(bot_id="talkative"))
+    module_stage.sentry.wait_for("event", 1, where=tagged(bot_id="talkative"))
     for bot in ("named", "plain"):
-        module_stage.sentry.wait_for("transaction", 1, PATIENCE, tagged(bot_id=bot))
+        module_stage.sentry.wait_for("transaction", 1, where=tagged(bot_id=bot))
 
     # Killed at work: RabbitMQ gives the message to the next worker as soon as the connection is gone.
     lost = publish("rabbit.late", bot="again", kwargs={"seconds": 60}, **named)
-    wait_until(lambda: lost.state == "STARTED", "the task started", PATIENCE)
+    wait_until(lambda: lost.state == "STARTED", "the task started")
     worker.kill()
     survivor = module_stage.start_worker(app=APP, queue="orders,celery", env=env)
-    assert lost.get(timeout=PATIENCE) == "done"
+    assert lost.get(timeout=PATIENCE_SECONDS) == "done"
 
     # Nobody consumes: what waits is counted, and can be looked at.
     survivor.app.control.cancel_consumer("celery")
@@ -144,11 +143,11 @@ def test_without_any_redis_rabbitmq_elects(stage: Stage, rabbit: Rabbit) -> None
     def sampled() -> list[float]:
         return sorted(metric["timestamp"] for metric in sentry.metrics("queue.depth"))
 
-    wait_until(lambda: len(sampled()) >= 8, lambda: f"eight samples\n{sentry.summary()}", PATIENCE)
+    wait_until(lambda: len(sampled()) >= 8, lambda: f"eight samples\n{sentry.summary()}")
     assert sum(after - before < 0.2 for before, after in pairwise(sampled())) <= 2
     before = len(sampled())
     first.kill()
-    wait_until(lambda: len(sampled()) > before + 4, "samples of the other", PATIENCE)
+    wait_until(lambda: len(sampled()) > before + 4, "samples of the other")
 
 
 def test_redis_away_costs_the_vitals_alone(stage: Stage, rabbit: Rabbit) -> None:
@@ -157,9 +156,9 @@ def test_redis_away_costs_the_vitals_alone(stage: Stage, rabbit: Rabbit) -> None
     env = {"MONITORING_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "MONITORING_VITALS_SECONDS": "0.3"}
     worker = stage.start_worker(app=APP, queue="celery", pool="solo", concurrency=1, env=env)
     sent = worker.app.signature("tests.apps.trading.succeed", kwargs={"bot_id": "calm"})
-    assert sent.apply_async(routing_key="celery", exchange="celery").get(timeout=PATIENCE)
+    assert sent.apply_async(routing_key="celery", exchange="celery").get(timeout=PATIENCE_SECONDS)
     lost = attributed(reason="vitals")
-    wait_until(lambda: stage.sentry.metrics("monitoring.lost", lost), stage.sentry.summary, PATIENCE)
+    wait_until(lambda: stage.sentry.metrics("monitoring.lost", lost), stage.sentry.summary)
     assert worker.log.count("vitals cannot be kept at the moment: ConnectionError") == 1
     began = time.monotonic()
     assert worker.stop() == 0

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.harness.plugin import staged
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.sentry import Sentry, attributed, attributes, tagged
 from tests.harness.server import Server
 from tests.harness.stage import Stage
@@ -278,7 +279,7 @@ def test_the_operator_can_have_the_arguments(stage: Stage) -> None:
     worker = stage.start_worker(concurrency=1, env={"MONITORING_TASK_ARGUMENTS": "true"})
     order = {"routing": {"account": ACCOUNT}, "api_key": "not-for-anybody"}
     worker.task("withhold").clone(args=(order, NOTE, SIZE), kwargs={"bot_id": "open"}).delay()
-    event = stage.sentry.one("event", tagged(bot_id="open"), timeout=20)
+    event = stage.sentry.one("event", tagged(bot_id="open"))
     frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
     (own,) = [frame["vars"] for frame in frames if frame["function"] == "withhold"]
     assert (own["note"], own["size"]) == (f"'{NOTE}'", str(SIZE))
@@ -295,7 +296,7 @@ def test_the_trail_crosses_processes(recycled: Worker, stage: Stage) -> None:
     """Merge records and breadcrumbs of attempts that ran in three processes, in order."""
     producer = stage.start_producer()
     result = producer.send(recycled.task("retry_then_fail").clone(kwargs=where_of("wanderer")))
-    event = stage.sentry.one("event", tagged(bot_id="wanderer"), timeout=20)
+    event = stage.sentry.one("event", tagged(bot_id="wanderer"))
     records = event["contexts"]["attempts"]["records"]
     assert [record["attempt"] for record in records] == [1, 2, 3]
     assert len({record["pid"] for record in records}) == 3
@@ -313,7 +314,7 @@ def test_the_trail_survives_its_worker(stage: Stage) -> None:
     first.wait_log("Retry in 0.5s")
     assert first.stop() == 0
     second = stage.start_worker(concurrency=1)
-    event = stage.sentry.one("event", tagged(bot_id="heir"), timeout=20)
+    event = stage.sentry.one("event", tagged(bot_id="heir"))
     workers = [record["worker"] for record in event["contexts"]["attempts"]["records"]]
     names = {f"worker@{worker.process.id[:12]}" for worker in (first, second)}
     assert set(workers) == names
@@ -326,9 +327,11 @@ def test_without_a_dsn_nothing_is_sent_and_nothing_is_added(
     """Run as if the package were not there: no request, no header of ours on a message."""
     producer = stage.start_producer(monitored=False)
     worker = start_worker(monitored=False)
-    value: dict[str, Any] = producer.send(worker.task("headers").clone(kwargs=where_of("off"))).get(timeout=10)
+    value: dict[str, Any] = producer.send(worker.task("headers").clone(kwargs=where_of("off"))).get(
+        timeout=PATIENCE_SECONDS
+    )
     assert value["headers"] in ({}, None)
-    producer.send(worker.task("fail").clone(kwargs=where_of("off"))).get(timeout=10, propagate=False)
+    producer.send(worker.task("fail").clone(kwargs=where_of("off"))).get(timeout=PATIENCE_SECONDS, propagate=False)
     assert stage.settle() == []
     assert sentry.silent
 
@@ -339,7 +342,10 @@ def test_a_disabled_worker_ignores_the_headers_of_a_monitored_producer(
     """Run a message that carries our headers on a worker without monitoring."""
     worker = start_worker(monitored=False)
     producer = stage.start_producer()
-    assert producer.send(worker.task("succeed").clone(kwargs=where_of("mixed"))).get(timeout=10)["attempt"] == 1
+    assert (
+        producer.send(worker.task("succeed").clone(kwargs=where_of("mixed"))).get(timeout=PATIENCE_SECONDS)["attempt"]
+        == 1
+    )
 
 
 def test_a_producer_without_monitoring_leaves_queue_wait_unknown(
@@ -347,7 +353,7 @@ def test_a_producer_without_monitoring_leaves_queue_wait_unknown(
 ) -> None:
     """Measure the run of a message that says nothing of its publishing, and invent no waiting time."""
     worker = start_worker()
-    worker.task("succeed").clone(kwargs=where_of("stranger")).delay().get(timeout=10)
+    worker.task("succeed").clone(kwargs=where_of("stranger")).delay().get(timeout=PATIENCE_SECONDS)
     assert stage.settle() == []
     (run,) = sentry.metrics("task.run_time", attributed(bot_id="stranger"))
     assert attributes(run)["outcome"] == "success"

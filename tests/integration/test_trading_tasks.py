@@ -14,7 +14,7 @@ import psutil
 import pytest
 from celery.result import AsyncResult
 
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.process import LocalProcess
 from tests.harness.sentry import tagged
 from tests.harness.stage import Stage
@@ -83,12 +83,12 @@ def send(worker: Worker, bot: str) -> Send:
     return send
 
 
-def answer(result: AsyncResult, timeout: float = 30) -> Any:
+def answer(result: AsyncResult, timeout: float = PATIENCE_SECONDS) -> Any:
     """Wait for a task's result."""
     return result.get(timeout=timeout)
 
 
-def failure(result: AsyncResult, timeout: float = 40) -> str:
+def failure(result: AsyncResult, timeout: float = PATIENCE_SECONDS) -> str:
     """Wait for a task to fail and return the name of its error's class."""
     wait_until(result.ready, lambda: f"the task to end, it is {result.state}", timeout)
     assert result.state == "FAILURE"
@@ -266,7 +266,6 @@ def test_beat_keeps_every_bot_in_step(
         page = wait_until(
             lambda: paper.server.hget("trading:binance:positions", paper.account),
             lambda: beat.logs().decode(),
-            30,
         )
     finally:
         beat.stop()

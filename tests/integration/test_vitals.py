@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitoring.vitals.board import Board
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.sentry import Sentry, attributed
 from tests.harness.stage import Stage
 
@@ -19,7 +19,6 @@ SPEED = {
     "MONITORING_STALL_SECONDS": "1.5",
     "MONITORING_BOT_BUDGETS": "lazy=2,never-*=1,absent=2,quick=600",
 }
-PATIENCE = 30.0
 
 
 def told(sentry: Sentry, key: str) -> list[dict[str, Any]]:
@@ -33,7 +32,7 @@ def told(sentry: Sentry, key: str) -> list[dict[str, Any]]:
 
 def wait_told(sentry: Sentry, key: str, times: int) -> None:
     """Return when a trouble was told so often."""
-    wait_until(lambda: len(told(sentry, key)) >= times, lambda: f"{key} told {times} x\n{sentry.summary()}", PATIENCE)
+    wait_until(lambda: len(told(sentry, key)) >= times, lambda: f"{key} told {times} x\n{sentry.summary()}")
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +51,12 @@ def day(module_stage: Stage) -> tuple[Sentry, str]:
 
     # Bots: one that is silent for a while, one that never succeeds and whose pattern names none, one that is quick.
     for bot in ("lazy", "quick"):
-        watcher.task("succeed").delay(bot_id=bot).get(timeout=PATIENCE)
+        watcher.task("succeed").delay(bot_id=bot).get(timeout=PATIENCE_SECONDS)
     # Depth: one runs, the rest waits in the lists of four priorities.
     for number in range(6):
         busy.task("sleepy").apply_async(kwargs={"seconds": 2.0}, priority=(0, 3, 6, 9)[number % 4])
     wait_told(sentry, "silent:lazy", 1)
-    watcher.task("succeed").delay(bot_id="lazy").get(timeout=PATIENCE)
+    watcher.task("succeed").delay(bot_id="lazy").get(timeout=PATIENCE_SECONDS)
     wait_told(sentry, "silent:lazy", 2)
     # Stalled: the victim's loop hangs while orders come.
     victim.app.control.broadcast("hang", arguments={"seconds": 6}, destination=[name])
@@ -75,9 +74,7 @@ def day(module_stage: Stage) -> tuple[Sentry, str]:
     wait_told(sentry, "gone:beat", 2)
     # An end by intent is none of it.
     assert busy.stop() == 0
-    wait_until(
-        lambda: len(sentry.metrics("worker.count", lambda metric: metric["value"] == 2)) > 0, "two left", PATIENCE
-    )
+    wait_until(lambda: len(sentry.metrics("worker.count", lambda metric: metric["value"] == 2)) > 0, "two left")
     assert module_stage.settle() == []
     return sentry, name
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from monitoring.local.faults import Faults
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.producer import Producer
 from tests.harness.stage import Stage
 from tests.harness.worker import Worker
 
-PATIENCE_SECONDS = 40.0
 HANGING = Faults(hang=True)
 HEALTHY = Faults()
 
@@ -58,11 +57,10 @@ def fail(worker: Worker, producer: Producer, names: list[str]) -> None:
     wait_until(
         lambda: all(result.state == "FAILURE" for result in results),
         lambda: f"the failure of all {len(names)} tasks: {Counter(result.state for result in results)}",
-        PATIENCE_SECONDS,
     )
 
 
-def wait_spooled(stage: Stage, count: int, timeout: float = 5.0) -> None:
+def wait_spooled(stage: Stage, count: int, timeout: float = PATIENCE_SECONDS) -> None:
     """Return when so many events wait on disk."""
     wait_until(
         lambda: sum(bots(spooled(stage)).values()) >= count,

@@ -72,7 +72,7 @@ def test_what_sentry_refuses_for_good_is_set_aside_with_the_reason(scene: Scene)
     stage.sentry.clear()
     stage.sentry.faults = Faults(status=413)
     fail(scene.worker, scene.producer, ["too-big"])
-    wait_until(lambda: bots(spooled(stage, refused=True)).get("too-big"), "the refused event", 20)
+    wait_until(lambda: bots(spooled(stage, refused=True)).get("too-big"), "the refused event")
     stage.sentry.faults = HEALTHY
     fail(scene.worker, scene.producer, ["fits"])
     wait_received(stage, ["fits"])
@@ -93,7 +93,7 @@ def test_a_hanging_sentry_bounds_the_stop_and_keeps_what_is_left(stop: str, stag
     # A failure's result is handed over in two writes, and a child that ends in between has Celery wait for the second
     # one for ever (`celery.concurrency.asynpool._flush_outqueue`). `test_torn_reports` has the midst of a report.
     active = worker.app.control.inspect(timeout=0.5).active
-    wait_until(lambda: (told := active()) and not any(told.values()), "a worker that knows how its tasks ended", 10)
+    wait_until(lambda: (told := active()) and not any(told.values()), "a worker that knows how its tasks ended")
     started = time.monotonic()
     worker.kill(stop)
     worker.wait(60)

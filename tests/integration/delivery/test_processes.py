@@ -7,7 +7,7 @@ import pytest
 from monitoring.local.faults import Faults
 from tests.harness.polling import wait_until
 from tests.harness.stage import Stage
-from tests.integration.delivery.spooled import PATIENCE_SECONDS, bots, fail, spooled, wait_received
+from tests.integration.delivery.spooled import bots, fail, spooled, wait_received
 
 EVENTS = 50
 CHILDREN = 4
@@ -48,7 +48,6 @@ def test_recycled_children_lose_nothing_to_a_slow_sentry(option: str, tasks: int
     wait_until(
         lambda: len(stage.sentry.transactions()) + len(spooled(stage, "transaction")) >= len(names),
         lambda: f"{len(stage.sentry.transactions())} transactions arrived, {len(spooled(stage, 'transaction'))} wait",
-        PATIENCE_SECONDS,
     )
     worker.stop()
     sent = Counter(each["tags"].get("bot_id") for each in stage.sentry.transactions())

@@ -38,7 +38,7 @@ def test_an_operator_sees_sends_and_drops_what_is_kept(stage: Stage) -> None:
     worker, producer = stage.start_worker(concurrency=1), stage.start_producer()
     stage.sentry.faults = Faults(status=413)
     fail(worker, producer, ["refused-1", "refused-2"])
-    wait_until(lambda: sum(bots(spooled(stage, refused=True)).values()) == 2, "the refused events", 20)
+    wait_until(lambda: sum(bots(spooled(stage, refused=True)).values()) == 2, "the refused events")
     stage.sentry.faults = HANGING
     fail(worker, producer, ["left-1"])
     wait_spooled(stage, 1)

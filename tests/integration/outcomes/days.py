@@ -12,10 +12,10 @@ from tests.harness.polling import wait_until
 from tests.harness.sentry import Entry, attributed, attributes, tagged
 from tests.harness.stage import Stage
 from tests.integration.outcomes.promises import PROMISES, WORKERS, Promise
-from tests.integration.outcomes.scenarios import ENDINGS, PATIENCE_SECONDS, Scene, where_of
+from tests.integration.outcomes.scenarios import ENDINGS, Scene, where_of
 
 #: The workers whose processes make a difference to how traces are sent; the others play in the static lifecycle only.
-EVENTS_SECONDS = 10.0
+EVENTS_SECONDS = 30.0
 IN_BOTH_LIFECYCLES = ("life", "deaths")
 
 
@@ -96,7 +96,6 @@ def _play_one(scene: Scene, name: str, lifecycle: str, failed: list[str]) -> Non
         wait_until(
             lambda: all(_ended(result) for result in results.values()),
             lambda: f"the end of {[bot for bot, result in results.items() if not _ended(result)]}\n{scene.worker.log}",
-            PATIENCE_SECONDS,
         )
         # A message that is no task has no result: its event is all that comes of it. What is missing, a test will say.
         with suppress(AssertionError):

@@ -24,7 +24,6 @@ ENDINGS = "tests.apps.endings"
 EXCHANGE, SYMBOL = "kraken", "BTC/USDT"
 #: A secret in arguments and bodies: it must be in nothing that Sentry receives.
 PLANTED = "planted-3f9c1d7b5a"
-PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -64,7 +63,7 @@ class Scene:
 
     def revoke(self, task_id: str) -> None:
         """Revoke a task, and return when the worker knows; it may not be listening yet when it is ready."""
-        wait_until(lambda: self._revoked(task_id), f"{task_id} to be revoked", PATIENCE_SECONDS)
+        wait_until(lambda: self._revoked(task_id), f"{task_id} to be revoked")
 
     def _revoked(self, task_id: str) -> bool:
         self.worker.app.control.revoke(task_id)
@@ -103,7 +102,7 @@ def ending(name: str, **more: Any) -> Scenario:
 def ignored(scene: Scene, where: dict[str, str]) -> None:
     """Call a task that leaves without an outcome: its result is never ready."""
     result = scene.send("ignore", where)
-    wait_until(lambda: f"{result.id}] ignored" in scene.worker.log, "the task to be ignored", PATIENCE_SECONDS)
+    wait_until(lambda: f"{result.id}] ignored" in scene.worker.log, "the task to be ignored")
 
 
 def expired(scene: Scene, where: dict[str, str]) -> AsyncResult:
@@ -127,7 +126,7 @@ def revoked(name: str) -> Scenario:
     def scenario(scene: Scene, where: dict[str, str]) -> AsyncResult:
         scene.revoke(str(uuid4()))  # so that it listens for certain, before the clock runs
         result = scene.send(name, where, countdown=3)
-        wait_until(lambda: f"[{result.id}] received" in scene.worker.log, "the task to be received", PATIENCE_SECONDS)
+        wait_until(lambda: f"[{result.id}] received" in scene.worker.log, "the task to be received")
         scene.revoke(result.id)
         return result
 
@@ -155,7 +154,7 @@ def terminated(name: str) -> Scenario:
 
     def scenario(scene: Scene, where: dict[str, str]) -> AsyncResult:
         result = scene.send(name, {**where, "seconds": 60})
-        wait_until(lambda: result.state == "STARTED", "the task to start", PATIENCE_SECONDS)
+        wait_until(lambda: result.state == "STARTED", "the task to start")
         scene.worker.app.control.revoke(result.id, terminate=True)
         return result
 
@@ -313,7 +312,7 @@ def cold_shutdown(scene: Scene, where: dict[str, str]) -> None:
     """Cut the worker off while it runs two tasks; one of them holds its message until the end."""
     early = scene.send("sleepy", {**where, "seconds": 60})
     late = scene.send(f"{ENDINGS}.late", {**where, "bot_id": f"{where['bot_id']}-late", "seconds": 60})
-    wait_until(lambda: early.state == late.state == "STARTED", "both tasks to start", PATIENCE_SECONDS)
+    wait_until(lambda: early.state == late.state == "STARTED", "both tasks to start")
     scene.worker.kill("SIGQUIT")
     scene.worker.wait()
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.sentry import Entry, attributes
 from tests.harness.stage import Stage
-from tests.integration.outcomes.scenarios import ENDINGS, PATIENCE_SECONDS
+from tests.integration.outcomes.scenarios import ENDINGS
 
 pytestmark = pytest.mark.outcomes
 

@@ -38,9 +38,9 @@ def test_they_arrive_by_themselves_and_by_one_thread(
     start()
     before = set(threading.enumerate())
     count(1)
-    sentry.wait_for("metric", 1, timeout=5)
+    sentry.wait_for("metric", 1)
     count(1)
-    sentry.wait_for("metric", 2, timeout=5)
+    sentry.wait_for("metric", 2)
     ours = {thread.name for thread in threading.enumerate() if thread.daemon} - {thread.name for thread in before}
     assert "monitoring-delivery" in ours
     assert not any("flush" in name for name in ours)
@@ -53,7 +53,7 @@ def test_a_thousand_do_not_wait(sentry: Sentry, start: Start) -> None:
     sentry.wait_for("metric", 1)  # the thread has looked, and rests
     began = time.monotonic()
     count(ReadyMetrics.MAX_BEFORE_FLUSH)
-    sentry.wait_for("metric", 1 + ReadyMetrics.MAX_BEFORE_FLUSH, timeout=5)
+    sentry.wait_for("metric", 1 + ReadyMetrics.MAX_BEFORE_FLUSH)
     assert time.monotonic() - began < sender.CHORE_SECONDS
 
 

@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from monitoring.delivery import sender, waiting
 from monitoring.delivery.forcing import Forcer
 from monitoring.local.faults import Faults
-from tests.harness.polling import wait_until
+from tests.harness.polling import BUSY_SECONDS, wait_until
 from tests.harness.sentry import Sentry, attributes
 from tests.harness.wire import Wire
 from tests.unit.delivery.conftest import Start, envelope, numbers
@@ -126,7 +126,7 @@ def test_a_transaction_is_tried_again(fault: Faults, sentry: Sentry, start: Star
     transport = start()
     sentry.faults = fault
     transport.capture_envelope(envelope("transaction", 1))
-    sentry.wait_for("transaction", timeout=15)
+    sentry.wait_for("transaction")
     transport.flush(5)
     assert numbers(sentry.transactions()) == [1]
     assert lost(sentry) == Counter()
@@ -142,7 +142,7 @@ def test_under_pressure_the_oldest_go_and_every_one_is_counted(sentry: Sentry, s
         transport.capture_envelope(envelope("transaction", number))
     sentry.faults = Faults()
     transport.flush(20)
-    wait_until(sentry.events, "the error", 20)
+    wait_until(sentry.events, "the error")
     transport.flush(20)
     got = numbers(sentry.transactions())
     assert len(got) == len(set(got))
@@ -195,16 +195,14 @@ def test_what_is_refused_for_good_is_counted(sentry: Sentry, start: Start) -> No
 
 
 def test_a_hanging_sentry_bounds_a_flush(sentry: Sentry, start: Start) -> None:
-    """A flush takes its time-out, and capturing takes no time at all."""
+    """A flush takes its time-out, and capturing waits for nobody."""
     transport = start()
     sentry.faults = HANGING
     began = time.monotonic()
     for number in range(100):
         transport.capture_envelope(envelope("transaction", number))
-    assert time.monotonic() - began < 0.5
-    began = time.monotonic()
     transport.flush(0.5)
-    assert 0.4 < time.monotonic() - began < 1.5
+    assert 0.4 < time.monotonic() - began < BUSY_SECONDS
 
 
 def test_a_closed_port_does_not_hold_up_a_flush(start: Start) -> None:
@@ -213,8 +211,8 @@ def test_a_closed_port_does_not_hold_up_a_flush(start: Start) -> None:
     for number in range(10):
         transport.capture_envelope(envelope("event", number))
     began = time.monotonic()
-    transport.flush(10)
-    assert time.monotonic() - began < 2
+    transport.flush(30)
+    assert time.monotonic() - began < BUSY_SECONDS
     assert transport.spool is not None
     transport.kill()
     assert len(start(dsn="http://key@127.0.0.1:9/1").spool.adopt()) == 10  # type: ignore[union-attr]  # it has one
@@ -234,7 +232,7 @@ def test_at_the_end_what_is_left_goes_to_the_spool_with_the_counts(sentry: Sentr
     sentry.faults = Faults()
     second = start()
     second.watch()
-    wait_until(sentry.lost, sentry.summary, 15)
+    wait_until(sentry.lost, sentry.summary)
     second.flush(5)
     assert (numbers(sentry.events()), numbers(sentry.transactions())) == ([1], [2])
     assert sentry.lost() == {("queue_overflow", "transaction"): 5}
@@ -242,15 +240,15 @@ def test_at_the_end_what_is_left_goes_to_the_spool_with_the_counts(sentry: Sentr
 
 
 def test_many_envelopes_wait_for_their_answers_at_once(sentry: Sentry, start: Start) -> None:
-    """Fifty milliseconds a piece are two seconds for forty, one after the other."""
+    """Half a second a piece is twenty seconds for forty, one after the other."""
     transport = start()
-    sentry.faults = Faults(delay_seconds=0.05)
+    sentry.faults = Faults(delay_seconds=0.5)
     for number in range(40):
         transport.capture_envelope(envelope("transaction", number))
     began = time.monotonic()
-    transport.flush(10)
+    transport.flush(30)
     assert len(sentry.transactions()) == 40
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < BUSY_SECONDS
 
 
 def test_the_thread_holds_no_tasks_scope_and_starts_with_the_first_envelope(start: Start) -> None:
