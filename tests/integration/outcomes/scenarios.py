@@ -125,7 +125,7 @@ def revoked(name: str) -> Scenario:
 
     def scenario(scene: Scene, where: dict[str, str]) -> AsyncResult:
         scene.revoke(str(uuid4()))  # so that it listens for certain, before the clock runs
-        result = scene.send(name, where, countdown=3)
+        result = scene.send(name, where, countdown=6)
         wait_until(lambda: f"[{result.id}] received" in scene.worker.log, "the task to be received")
         scene.revoke(result.id)
         return result
