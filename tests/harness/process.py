@@ -13,11 +13,10 @@ from uuid import uuid4
 
 import psutil
 
-from tests.harness.polling import INTERVAL_SECONDS, PATIENCE_SECONDS, wait_until
+from tests.harness.polling import BUSY_SECONDS, INTERVAL_SECONDS, PATIENCE_SECONDS, wait_until
 
-KILL_GRACE_SECONDS = 10.0
 # How long a child may take to follow its parent before it counts as left behind.
-LEAVE_SECONDS = 1.0
+LEAVE_SECONDS = BUSY_SECONDS
 
 
 class LocalProcess:
@@ -84,8 +83,8 @@ class LocalProcess:
             return
         if number == signal.SIGKILL:
             os.killpg(self.pid, number)
-            self.popen.wait(KILL_GRACE_SECONDS)
-            wait_until(lambda: not self.survivors(), f"the end of every process of {self.name}", KILL_GRACE_SECONDS)
+            self.popen.wait(PATIENCE_SECONDS)
+            wait_until(lambda: not self.survivors(), f"the end of every process of {self.name}")
         else:
             self.popen.send_signal(number)
 
@@ -147,8 +146,8 @@ class LocalProcess:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-        self.popen.wait(KILL_GRACE_SECONDS)
-        wait_until(lambda: not self.survivors(), f"the end of the processes {self.name} left", KILL_GRACE_SECONDS)
+        self.popen.wait(PATIENCE_SECONDS)
+        wait_until(lambda: not self.survivors(), f"the end of the processes {self.name} left")
         return left
 
 
