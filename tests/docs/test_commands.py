@@ -21,6 +21,7 @@ from werkzeug.routing import Map, Rule
 from monitoring.local.pages import FILES, ROUTES
 from tests.docs.pages import ROOT, Block, every_block
 from tests.docs.test_settings import expected
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.worker import process_environment
 
 #: Programs of other people; their own manuals hold them to account.
@@ -50,7 +51,7 @@ BLOCKS: Final = [block for block in every_block("sh") if "skip" not in block.mar
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_every_block_is_shell(block: Block) -> None:
     """A block can be pasted: the shell can parse it."""
-    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True, timeout=20)
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -155,7 +156,12 @@ def _help_of(module: str) -> str:
     if module == "venv":
         return ""
     return subprocess.run(
-        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
+        [sys.executable, "-m", module, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+        cwd=ROOT,
     ).stdout
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from monitoring.filtering import EXCHANGE_ERRORS, EventFilter, errors_as_table, policy_as_table
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.stage import Stage
 from tests.harness.worker import process_environment
 
@@ -24,7 +25,13 @@ def explain(stage: Stage) -> Explain:
         environment = process_environment(stage.database.url, stage.sentry.dsn, {"MONITORING_DEBUG": "", **(env or {})})
         command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "monitor", "explain", *words]
         return subprocess.run(
-            command, env=environment, cwd=stage.folder, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=environment,
+            cwd=stage.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
 
     return run

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -34,7 +33,13 @@ def celery(stage: Stage) -> Celery:
         environment = process_environment(stage.database.url, stage.sentry.dsn, {"MONITORING_DEBUG": "", **(env or {})})
         command = [sys.executable, "-W", "ignore", "-m", "celery", *words]
         return subprocess.run(
-            command, env=environment, cwd=stage.folder, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=environment,
+            cwd=stage.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
 
     return run
@@ -136,14 +141,12 @@ def test_broker_down_is_refused(celery: Celery) -> None:
 
 
 def test_silent_servers_are_refused_within_the_bound(celery: Celery, silent_port: int) -> None:
-    """Give up after three seconds on servers that take the connection and say nothing."""
-    began = time.monotonic()
+    """Give up after three seconds on servers that take the connection and say nothing: else it would not end."""
     silent = f"127.0.0.1:{silent_port}"
     env = {"CELERY_BROKER_URL": f"redis://{silent}/0", "CELERY_RESULT_BACKEND": f"redis://{silent}/1"}
     done = celery("-A", APP, "start", env={**env, "SENTRY_DSN": f"http://key@{silent}/1"})
     assert done.returncode == EX_CONFIG
     assert done.stderr.count("within 3 s") + done.stderr.count("Timeout") + done.stderr.count("timed out") == 3
-    assert time.monotonic() - began < 20
 
 
 def test_result_backend_down_is_refused(celery: Celery) -> None:

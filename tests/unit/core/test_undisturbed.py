@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monitoring.signals.undisturbed import HELD, Undisturbed
+from tests.harness.polling import PATIENCE_SECONDS
 
 
 class StruckError(Exception):
@@ -108,4 +109,4 @@ def test_a_forked_child_begins_anew() -> None:
         "with undisturbed:\n    signal.raise_signal(15)\n    signal.signal(signal.SIGALRM, lambda *_: os._exit(5))\n"
         "os._exit(6)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=20).returncode == 4
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE_SECONDS).returncode == 4
