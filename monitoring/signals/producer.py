@@ -90,7 +90,7 @@ def _next_attempt(attempt: Attempt, headers: dict[str, Any], now: float) -> mess
     """Hand the story on: `Task.retry` publishes the next attempt before `task_retry` fires."""
     call = _retry_call()
     passed = call.get("exc")
-    attempt.error = cause = passed if isinstance(passed, BaseException) else sys.exc_info()[1]
+    attempt.error = cause = passed if isinstance(passed, BaseException) else sys.exception()
     scope = sentry_sdk.get_isolation_scope()
     crumbs, dropped = scope._breadcrumbs, scope._n_breadcrumbs_truncated  # noqa: SLF001  # no public reader for them
     # Exact, where a countdown was given; Celery has made a time of day of it since, which is some milliseconds nearer.

@@ -24,7 +24,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.docs.pages import ROOT, Block, blocks, pages
-from tests.harness.polling import wait_until
+from tests.harness.polling import PATIENCE_SECONDS, wait_until
 from tests.harness.stage import Stage
 from tests.harness.swallowed import swallowed_errors
 from tests.harness.worker import process_environment
@@ -44,7 +44,6 @@ MARKS = {
     "skip",
     "worker",
 }
-PROGRAM_SECONDS = 120
 PAGES = [page for page in pages() if page != README and any("signature" not in b.marks for b in blocks(page, "python"))]
 
 
@@ -108,7 +107,7 @@ def _output(command: list[str], stage: Stage, env: dict[str, str]) -> str:
         cwd=stage.folder,
         capture_output=True,
         text=True,
-        timeout=PROGRAM_SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"(lines are the page's)\n{done.stdout}{done.stderr}"

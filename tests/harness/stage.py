@@ -1,16 +1,19 @@
 """A Sentry, a database and the processes that use them, brought up and taken down together."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.harness import judges
 from tests.harness.beat import Beat, Schedule
+from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.producer import Producer
 from tests.harness.sentry import Sentry
 from tests.harness.server import Server
 from tests.harness.swallowed import swallowed_errors
-from tests.harness.worker import Worker, launch
+from tests.harness.worker import Worker, launch, process_environment
 
 LOG_CHARACTERS = 20_000
 
@@ -66,6 +69,18 @@ class Stage:
         )
         self.beats.append(beat)
         return beat
+
+    def celery(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a `celery` command in the stage's folder, to its end: `celery("-A", APP, "start", "--check-only")`."""
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "celery", *words],
+            env=process_environment(self.database.url, self.sentry.dsn, {"MONITORING_DEBUG": "", **(env or {})}),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
 
     def logs(self) -> list[tuple[str, str]]:
         """Return (title, the end of its log) of every process, and what Sentry received."""

@@ -18,7 +18,6 @@ from tests.harness.worker import Worker
 EXCHANGE, SYMBOL = "kraken", "BTC/USDT"
 #: What an argument says that is no part of the context.
 NOTE, SIZE, ACCOUNT = "for the desk only", 7315.25, "desk-4711"
-# Each scenario ends by itself; together they take a few seconds.
 # A task that raises Ignore stores no result; the warm shutdown at the end waits for it.
 WITHOUT_RESULT = {"ignored"}
 

@@ -1,15 +1,12 @@
 """`celery -A app monitor explain` tells an operator whether an error is sent, and why."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from monitoring.filtering import EXCHANGE_ERRORS, EventFilter, errors_as_table, policy_as_table
-from tests.harness.polling import PATIENCE_SECONDS
 from tests.harness.stage import Stage
-from tests.harness.worker import process_environment
 
 APP = "tests.apps.trading"
 DONE, USAGE = 0, 2
@@ -22,17 +19,7 @@ def explain(stage: Stage) -> Explain:
     """Ask: `explain("ccxt.RequestTimeout", "--exchange", "okx")`."""
 
     def run(*words: str, app: str = APP, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        environment = process_environment(stage.database.url, stage.sentry.dsn, {"MONITORING_DEBUG": "", **(env or {})})
-        command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", app, "monitor", "explain", *words]
-        return subprocess.run(
-            command,
-            env=environment,
-            cwd=stage.folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        return stage.celery("-A", app, "monitor", "explain", *words, env=env)
 
     return run
 

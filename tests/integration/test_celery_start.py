@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -28,21 +28,7 @@ Celery = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def celery(stage: Stage) -> Celery:
     """Run a `celery` command to its end: `celery("-A", APP, "start", env={...})`."""
-
-    def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        environment = process_environment(stage.database.url, stage.sentry.dsn, {"MONITORING_DEBUG": "", **(env or {})})
-        command = [sys.executable, "-W", "ignore", "-m", "celery", *words]
-        return subprocess.run(
-            command,
-            env=environment,
-            cwd=stage.folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-
-    return run
+    return stage.celery
 
 
 @pytest.fixture
@@ -205,12 +191,10 @@ def test_broken_task_module_is_refused(celery: Celery, tmp_path: Path) -> None:
     assert "broken.py:2" in done.stderr
 
 
-def test_options_come_from_the_environment_too(stage: Stage) -> None:
+def test_options_come_from_the_environment_too(celery: Celery) -> None:
     """Read CELERY_WORKER_* variables, as the worker command does."""
-    env = {"CELERY_WORKER_CONCURRENCY": "5", "CELERY_WORKER_POOL": "threads", "MONITORING_DEBUG": ""}
-    command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", APP, "start", "--check-only"]
-    environment = process_environment(stage.database.url, stage.sentry.dsn, env)
-    done = subprocess.run(command, env=environment, cwd=stage.folder, capture_output=True, text=True, check=False)
+    env = {"CELERY_WORKER_CONCURRENCY": "5", "CELERY_WORKER_POOL": "threads"}
+    done = celery("-A", APP, "start", "--check-only", env=env)
     assert "pool         threads, 5 tasks at a time" in done.stdout
 
 

@@ -83,14 +83,14 @@ def send(worker: Worker, bot: str) -> Send:
     return send
 
 
-def answer(result: AsyncResult, timeout: float = PATIENCE_SECONDS) -> Any:
+def answer(result: AsyncResult) -> Any:
     """Wait for a task's result."""
-    return result.get(timeout=timeout)
+    return result.get(timeout=PATIENCE_SECONDS)
 
 
-def failure(result: AsyncResult, timeout: float = PATIENCE_SECONDS) -> str:
+def failure(result: AsyncResult) -> str:
     """Wait for a task to fail and return the name of its error's class."""
-    wait_until(result.ready, lambda: f"the task to end, it is {result.state}", timeout)
+    wait_until(result.ready, lambda: f"the task to end, it is {result.state}")
     assert result.state == "FAILURE"
     return type(result.result).__name__
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monitoring.local.faults import Faults
-from tests.harness.polling import PATIENCE_SECONDS, wait_until
+from tests.harness.polling import wait_until
 from tests.harness.producer import Producer
 from tests.harness.stage import Stage
 from tests.harness.worker import Worker
@@ -60,12 +60,11 @@ def fail(worker: Worker, producer: Producer, names: list[str]) -> None:
     )
 
 
-def wait_spooled(stage: Stage, count: int, timeout: float = PATIENCE_SECONDS) -> None:
+def wait_spooled(stage: Stage, count: int) -> None:
     """Return when so many events wait on disk."""
     wait_until(
         lambda: sum(bots(spooled(stage)).values()) >= count,
         lambda: f"{count} spooled events, there are {bots(spooled(stage))}",
-        timeout,
     )
 
 
@@ -75,7 +74,7 @@ def recover(stage: Stage) -> None:
     stage.sentry.faults = HEALTHY
 
 
-def wait_received(stage: Stage, names: list[str], timeout: float = PATIENCE_SECONDS, *, again: bool = False) -> None:
+def wait_received(stage: Stage, names: list[str], *, again: bool = False) -> None:
     """Return when Sentry has each bot's event, exactly once, and nothing waits on disk any more.
 
     With `again` a task may have run twice: the broker delivers again what a killed worker has not acknowledged.
@@ -90,7 +89,6 @@ def wait_received(stage: Stage, names: list[str], timeout: float = PATIENCE_SECO
             f"an event of each bot; missing {sorted(set(names) - set(bots(stage.sentry.events())))}, "
             f"on disk {bots(spooled(stage))}, lost {stage.sentry.lost()}"
         ),
-        timeout,
     )
     ids = Counter(event["event_id"] for event in stage.sentry.events())
     assert [event_id for event_id, times in ids.items() if times > 1] == []

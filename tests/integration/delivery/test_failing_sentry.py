@@ -96,7 +96,7 @@ def test_a_hanging_sentry_bounds_the_stop_and_keeps_what_is_left(stop: str, stag
     wait_until(lambda: (told := active()) and not any(told.values()), "a worker that knows how its tasks ended")
     started = time.monotonic()
     worker.kill(stop)
-    worker.wait(60)
+    worker.wait()
     # The pool's processes end at the same time, then the main process: twice the time-out, and what Celery itself takes
     # (a second, or ten on a busy machine). `test_transport` holds one process to its time-out.
     assert time.monotonic() - started < 2 * (1.5 + SET_ASIDE_SECONDS) + CELERY_STOP_SECONDS

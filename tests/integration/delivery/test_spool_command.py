@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 
 from monitoring.local.faults import Faults
 from tests.harness.polling import wait_until
 from tests.harness.stage import Stage
-from tests.harness.worker import own_spool, process_environment
+from tests.harness.worker import own_spool
 from tests.integration.delivery.spooled import HANGING, HEALTHY, bots, fail, spooled, wait_spooled
 
 pytestmark = [pytest.mark.unjudged("losses", reason="what Sentry refuses is counted as lost")]
@@ -19,18 +18,7 @@ DONE, UNDONE, USAGE = 0, 1, 2
 
 def command(stage: Stage, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `celery -A tests.apps.trading monitor spool ...` beside the stage's worker."""
-    environment = process_environment(
-        stage.database.url, stage.sentry.dsn, {**own_spool(stage.folder), "MONITORING_DEBUG": ""}
-    )
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "celery", "-A", "tests.apps.trading", "monitor", "spool", *words],
-        env=environment,
-        cwd=stage.folder,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return stage.celery("-A", "tests.apps.trading", "monitor", "spool", *words, env=own_spool(stage.folder))
 
 
 def test_an_operator_sees_sends_and_drops_what_is_kept(stage: Stage) -> None:

@@ -14,8 +14,8 @@ from tests.harness.stage import Stage
 from tests.integration.outcomes.promises import PROMISES, WORKERS, Promise
 from tests.integration.outcomes.scenarios import ENDINGS, Scene, where_of
 
-#: The workers whose processes make a difference to how traces are sent; the others play in the static lifecycle only.
 EVENTS_SECONDS = 30.0
+#: The workers whose processes make a difference to how traces are sent; the others play in the static lifecycle only.
 IN_BOTH_LIFECYCLES = ("life", "deaths")
 
 
